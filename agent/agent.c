@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/agent.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include "dirs.h"
+#include "netlink-socket.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "overlay/address.h"
+#include "overlay/compile.h"
+#include "svec.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agent);
+
+/* How long another one may hold the lock: long enough for one that is being
+ * replaced to go. */
+enum { CONTENDED_MAX_MS = 2000, MOVED_ADDRESSES_MAX = 64 };
+
+static void run_database(struct agent *);
+static void compose(struct agent *);
+static void update_mtu(struct agent *);
+
+static void
+bridge_changed(void *a_)
+{
+    struct agent *a = a_;
+    if (a->underlay) {
+        underlay_changed(a->underlay);
+    }
+    if (a->connecting && !ofswitch_connected(a->sw)) {
+        ofswitch_connect(a->sw);
+    }
+}
+
+static void
+port_changed(const struct switchdb_port *port, void *a_)
+{
+    struct agent *a = a_;
+    switch (port->kind) {
+    case SWITCHDB_ENDPOINT:
+        endpoints_port_changed(a->endpoints, port);
+        break;
+    case SWITCHDB_TUNNEL:
+        tunnels_port_changed(a->tunnels, port);
+        break;
+    case SWITCHDB_BROKEN:
+        agent_report(a, "port %s has external_ids that are not whole: left "
+                     "alone", port->name);
+        break;
+    }
+    if (port->ofport && a->connecting && !ofswitch_connected(a->sw)) {
+        ofswitch_connect(a->sw);    /* vswitchd is back. */
+    }
+}
+
+static void
+port_gone(const struct switchdb_port *port, void *a_)
+{
+    struct agent *a = a_;
+    if (port->kind == SWITCHDB_ENDPOINT) {
+        endpoints_port_gone(a->endpoints, port);
+    } else if (port->kind == SWITCHDB_TUNNEL) {
+        tunnels_port_gone(a->tunnels, port);
+    }
+}
+
+static void
+txn_done(uint64_t seqno OVS_UNUSED, bool success, void *a_)
+{
+    struct agent *a = a_;
+    if (!success) {
+        tunnels_retry(a->tunnels);
+    }
+    endpoints_txn_done(a->endpoints, success);
+}
+
+static void
+flows_wanted(struct plan *plan, void *a_)
+{
+    struct agent *a = a_;
+    compile_static(plan);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &a->networks) {
+        plan_merge(plan, node->data);
+    }
+    tunnels_wanted(a->tunnels, plan);
+    endpoints_wanted(a->endpoints, plan);
+}
+
+static void
+flows_acked(uint64_t seqno, void *a_)
+{
+    struct agent *a = a_;
+    endpoints_flows_acked(a->endpoints, seqno);
+}
+
+static void
+flows_repaired(size_t n, void *a)
+{
+    agent_report(a, "somebody changed flows or groups of ours: %"PRIuSIZE
+                 " put right", n);
+}
+
+static void
+link_event(const struct rtnl_link *link, bool deleted, void *a_)
+{
+    struct agent *a = a_;
+    endpoints_link_changed(a->endpoints, link, deleted);
+    if (a->underlay
+        && (!strcmp(link->name, SETTINGS_UNDERLAY_BRIDGE)
+            || !strcmp(link->name, a->settings->underlay))) {
+        underlay_changed(a->underlay);
+    }
+    a->mtu_unknown = true;
+}
+
+static void
+links_unknown(void *a_)
+{
+    struct agent *a = a_;
+    endpoints_links_unknown(a->endpoints);
+    if (a->underlay) {
+        underlay_changed(a->underlay);
+    }
+    a->mtu_unknown = true;
+}
+
+static void
+addresses_event(void *a_)
+{
+    struct agent *a = a_;
+    directory_reread(a->directory);
+    if (a->underlay) {
+        underlay_changed(a->underlay);
+    }
+    a->mtu_unknown = true;
+}
+
+static void
+get_owned(const struct in6_addr **addrs, size_t *n, void *a_)
+{
+    struct agent *a = a_;
+    const struct in6_addr *kernel;
+    size_t n_kernel;
+    kernel_addresses(a->kernel, &kernel, &n_kernel);
+
+    struct in6_addr moved[MOVED_ADDRESSES_MAX];
+    size_t n_moved = (a->underlay
+                      ? underlay_addresses(a->underlay, moved,
+                                           ARRAY_SIZE(moved)) : 0);
+    a->n_owned = n_kernel + n_moved;
+    if (a->n_owned > a->allocated_owned) {
+        a->allocated_owned = a->n_owned;
+        a->owned = xrealloc(a->owned, a->n_owned * sizeof *a->owned);
+    }
+    if (n_kernel) {
+        memcpy(a->owned, kernel, n_kernel * sizeof *kernel);
+    }
+    if (n_moved) {
+        memcpy(a->owned + n_kernel, moved, n_moved * sizeof *moved);
+    }
+    *addrs = a->owned;
+    *n = a->n_owned;
+}
+
+/* Gives the switch what changed between two shares of one network. */
+static void
+set_network(struct agent *a, const char *name, const struct network *net)
+{
+    struct plan now = PLAN_INITIALIZER(&now);
+    if (net) {
+        compile_network(net, &now);
+    }
+    struct plan *was = shash_find_data(&a->networks, name);
+    if (!was) {
+        was = xmalloc(sizeof *was);
+        plan_init(was);
+        shash_add(&a->networks, name, was);
+    }
+    ofswitch_change(a->sw, was, &now);
+    plan_swap(was, &now);
+    plan_finish(&now);
+    if (!net) {
+        plan_finish(was);
+        free(was);
+        shash_find_and_delete(&a->networks, name);
+    }
+}
+
+static void
+list_changed(const struct peerlist *old OVS_UNUSED,
+             const struct peerlist *new, const struct peer *self, void *a_)
+{
+    struct agent *a = a_;
+    struct shash_node *node;
+    SHASH_FOR_EACH_SAFE (node, &a->networks) {
+        if (!peerlist_network(new, node->name)) {
+            char *name = xstrdup(node->name);
+            set_network(a, name, NULL);
+            free(name);
+        }
+    }
+    SHASH_FOR_EACH (node, &new->networks) {
+        set_network(a, node->name, node->data);
+    }
+    tunnels_set_list(a->tunnels, new, self);
+    endpoints_set_list(a->endpoints, new);
+    a->mtu_unknown = true;
+}
+
+void
+agent_init(struct agent *a, const struct settings *settings,
+           struct event_base *base)
+{
+    static const struct kernel_events kernel_events = {
+        .link = link_event,
+        .overrun = links_unknown,
+        .addresses = addresses_event,
+    };
+    static const struct switchdb_events db_events = {
+        .port_changed = port_changed,
+        .port_gone = port_gone,
+        .bridge_changed = bridge_changed,
+        .txn_done = txn_done,
+    };
+    static const struct ofswitch_events sw_events = {
+        .wanted = flows_wanted,
+        .acked = flows_acked,
+        .repaired = flows_repaired,
+    };
+    static const struct endpoints_ops endpoints_ops = {
+        .report = agent_report,
+    };
+    static const struct directory_ops directory_ops = {
+        .owned = get_owned,
+        .changed = list_changed,
+    };
+
+    *a = (struct agent) {
+        .settings = settings,
+        .base = base,
+        .contended_since = LLONG_MAX,
+    };
+    shash_init(&a->networks);
+    a->kernel = kernel_create(base, &kernel_events, a);
+    a->reaper = reaper_create();
+    a->db = switchdb_create(settings->db, settings->bridge, &db_events, a);
+    char *target = xasprintf("unix:%s/%s.mgmt", ovs_rundir(),
+                             settings->bridge);
+    a->sw = ofswitch_create(target, &sw_events, a);
+    free(target);
+    a->tunnels = tunnels_create(a->db, a->sw);
+    a->endpoints = endpoints_create(settings->bridge, a->db, a->sw, a->kernel,
+                                    a->reaper, &endpoints_ops, a);
+    if (settings->underlay) {
+        a->underlay = underlay_create(settings->underlay,
+                                      SETTINGS_UNDERLAY_BRIDGE, a->db,
+                                      a->kernel);
+    }
+    a->directory = directory_create(settings->directory, settings->name, base,
+                                    &directory_ops, a);
+}
+
+void
+agent_finish(struct agent *a)
+{
+    endpoints_destroy(a->endpoints);
+    tunnels_destroy(a->tunnels);
+    directory_destroy(a->directory);
+    underlay_destroy(a->underlay);
+    ofswitch_destroy(a->sw);
+    switchdb_destroy(a->db);
+    reaper_destroy(a->reaper);
+    kernel_destroy(a->kernel);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &a->networks) {
+        plan_finish(node->data);
+    }
+    shash_destroy_free_data(&a->networks);
+    free(a->owned);
+    free(a->clean_error);
+    for (size_t i = 0; i < a->n_reports; i++) {
+        free(a->reports[i].text);
+    }
+}
+
+void
+agent_run(struct agent *a)
+{
+    if (a->adopted || !switchdb_connected(a->db)) {
+        /* Not before the moved addresses are known. */
+        directory_run(a->directory);
+    }
+    run_database(a);
+    endpoints_run(a->endpoints);
+    if (a->mtu_unknown) {
+        update_mtu(a);
+    }
+    /* A switch that was never read is not touched before the list is known:
+     * what would be removed then might be right. */
+    if (a->adopted && directory_list(a->directory) && !a->connecting) {
+        a->connecting = true;
+        ofswitch_connect(a->sw);
+    }
+    ofswitch_run(a->sw);
+
+    bool composing = switchdb_begin(a->db);
+    if (composing) {
+        compose(a);
+    }
+    uint64_t seqno = switchdb_commit(a->db);
+    if (composing) {
+        endpoints_composed(a->endpoints, seqno);
+    }
+    endpoints_flows_sent(a->endpoints, ofswitch_commit(a->sw));
+}
+
+void
+agent_wait(struct agent *a)
+{
+    if (a->adopted || !switchdb_connected(a->db)) {
+        directory_wait(a->directory);
+    }
+    switchdb_wait(a->db);
+    ofswitch_wait(a->sw);
+    endpoints_wait(a->endpoints);
+    if (a->contended_since != LLONG_MAX) {
+        poll_timer_wait_until(a->contended_since + CONTENDED_MAX_MS);
+    }
+}
+
+void
+agent_report(void *a_, const char *format, ...)
+{
+    struct agent *a = a_;
+    va_list args;
+    va_start(args, format);
+    char *text = xvasprintf(format, args);
+    va_end(args);
+
+    VLOG_WARN("%s", text);
+    if (a->n_reports == REPORTS_MAX) {
+        free(a->reports[0].text);
+        memmove(a->reports, a->reports + 1,
+                --a->n_reports * sizeof *a->reports);
+    }
+    a->reports[a->n_reports++] = (struct report) { time_msec(), text };
+}
+
+void
+agent_problems(struct agent *a, struct svec *problems)
+{
+    const char *refusal = directory_refusal(a->directory);
+    if (!switchdb_connected(a->db)) {
+        svec_add_nocopy(problems, xasprintf(
+            "no connection to the database %s: is ovsdb-server running?",
+            a->settings->db));
+    } else if (!a->datapath) {
+        svec_add(problems, "ovs-vswitchd has not said what it can do: is it "
+                 "running?");
+    } else if (switchdb_bridge_state(a->db, a->datapath) == BRIDGE_FOREIGN) {
+        svec_add_nocopy(problems, xasprintf(
+            "bridge %s exists and is not Weft's: rename it, or give another "
+            "--bridge", a->settings->bridge));
+    } else if (a->connecting && !ofswitch_connected(a->sw)) {
+        svec_add_nocopy(problems, xasprintf(
+            "no OpenFlow connection to bridge %s: is ovs-vswitchd running?",
+            a->settings->bridge));
+    }
+    if (refusal) {
+        svec_add(problems, refusal);
+    }
+    if (ofswitch_error(a->sw)) {
+        svec_add_nocopy(problems, xasprintf("the switch refused a change: %s",
+                                            ofswitch_error(a->sw)));
+    }
+    if (a->underlay && underlay_problem(a->underlay)) {
+        svec_add(problems, underlay_problem(a->underlay));
+    }
+
+    const struct peerlist *list = directory_list(a->directory);
+    struct shash_node *node;
+    if (list) {
+        SHASH_FOR_EACH (node, &list->peers) {
+            struct tunnel_status t;
+            tunnels_status(a->tunnels, node->name, &t);
+            if (node->data != directory_self(a->directory)
+                && t.bfd != BFD_UP) {
+                svec_add_nocopy(problems, xasprintf(
+                    "peer %s: BFD is not up%s%s (traffic is sent anyway)",
+                    node->name, t.reason ? ": " : "",
+                    t.reason ? t.reason : ""));
+            }
+        }
+    }
+    size_t n_up;
+    size_t n = endpoints_count(a->endpoints, &n_up);
+    if (n_up < n) {
+        svec_add_nocopy(problems, xasprintf(
+            "%"PRIuSIZE" of %"PRIuSIZE" endpoints are not up: see "
+            "\"weft endpoint list\"", n - n_up, n));
+    }
+}
+
+static void
+ignore_end(void *aux OVS_UNUSED, int item OVS_UNUSED,
+           const char *error OVS_UNUSED)
+{
+}
+
+void
+agent_clean(struct agent *a)
+{
+    struct sset names = SSET_INITIALIZER(&names);
+    endpoints_names(a->endpoints, NULL, &names);
+    const char *name;
+    SSET_FOR_EACH (name, &names) {
+        struct endpoints_waiter w = { ignore_end, NULL, 0 };
+        endpoints_detach(a->endpoints, name, &w);
+    }
+    sset_destroy(&names);
+    a->leaving = true;
+}
+
+bool
+agent_is_clean(struct agent *a, char **errorp)
+{
+    enum switchdb_bridge state
+        = switchdb_bridge_state(a->db, a->datapath ? a->datapath : "");
+    if (!a->cleaned || (state != BRIDGE_ABSENT && state != BRIDGE_FOREIGN)) {
+        return false;
+    }
+    *errorp = a->clean_error;
+    a->clean_error = NULL;
+    return true;
+}
+
+static bool
+kernel_has_openvswitch(void)
+{
+    int family;
+    return !nl_lookup_genl_family("ovs_datapath", &family);
+}
+
+static void
+decide_datapath(struct agent *a)
+{
+    const char *wish = a->settings->datapath;
+    if (!strcmp(wish, "netdev") || !strcmp(wish, "system")) {
+        a->datapath = wish;
+    } else if (switchdb_has_datapath(a->db, "netdev")) {
+        a->datapath = (switchdb_has_datapath(a->db, "system")
+                       && kernel_has_openvswitch() ? "system" : "netdev");
+        VLOG_INFO("datapath auto: %s", a->datapath);
+    } else {
+        return;
+    }
+    endpoints_set_netdev(a->endpoints, !strcmp(a->datapath, "netdev"));
+    if (a->underlay && strcmp(a->datapath, "netdev")) {
+        ovs_fatal(0, "--underlay=%s is only for the netdev datapath; the "
+                  "datapath here is %s", a->settings->underlay, a->datapath);
+    }
+}
+
+static void
+run_database(struct agent *a)
+{
+    switchdb_run(a->db);
+
+    if (!switchdb_contended(a->db)) {
+        a->contended_since = LLONG_MAX;
+    } else if (a->contended_since == LLONG_MAX) {
+        a->contended_since = time_msec();
+    } else if (time_msec() >= a->contended_since + CONTENDED_MAX_MS) {
+        ovs_fatal(0, "another weftd serves bridge %s in %s: stop it, or give "
+                  "another --bridge", a->settings->bridge, a->settings->db);
+    }
+    if (!switchdb_ready(a->db)) {
+        return;
+    }
+    if (!a->datapath) {
+        decide_datapath(a);
+    }
+    if (a->underlay) {
+        underlay_run(a->underlay);
+    }
+    if (!a->adopted) {
+        a->adopted = true;
+        endpoints_sweep(a->endpoints);
+        poll_immediate_wake();
+    }
+}
+
+/* When nothing is attached any more, the bridges go. */
+static void
+compose_cleanup(struct agent *a)
+{
+    size_t n_up;
+    endpoints_compose(a->endpoints);
+    if (a->cleaned || endpoints_count(a->endpoints, &n_up)) {
+        return;
+    }
+    a->cleaned = true;
+    if (switchdb_bridge_state(a->db, "") != BRIDGE_FOREIGN) {
+        switchdb_del_bridge(a->db, a->settings->bridge);
+    }
+    if (a->underlay) {
+        a->clean_error = underlay_restore(a->underlay);
+        switchdb_del_bridge(a->db, SETTINGS_UNDERLAY_BRIDGE);
+    }
+}
+
+/* What waits goes into the transaction that is open. */
+static void
+compose(struct agent *a)
+{
+    if (a->leaving) {
+        compose_cleanup(a);
+        return;
+    } else if (!a->datapath) {
+        return;
+    }
+    switch (switchdb_bridge_state(a->db, a->datapath)) {
+    case BRIDGE_ABSENT:
+    case BRIDGE_WRONG:
+        switchdb_put_bridge(a->db, (directory_self(a->directory)
+                                    ? directory_self(a->directory)->name
+                                    : "unknown"), a->datapath);
+        break;
+    case BRIDGE_FOREIGN:
+        return;                     /* agent_problems() says so. */
+    case BRIDGE_OURS:
+        tunnels_compose(a->tunnels);
+        endpoints_compose(a->endpoints);
+        break;
+    }
+    if (a->underlay) {
+        underlay_compose(a->underlay);
+    }
+}
+
+/* What the underlay leaves: of the interface that has our address, less the
+ * overhead to the peers. */
+static void
+update_mtu(struct agent *a)
+{
+    const struct peerlist *list = directory_list(a->directory);
+    const struct peer *self = directory_self(a->directory);
+    a->mtu_unknown = false;
+    if (!list) {
+        return;
+    }
+    bool v6 = false;
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->peers) {
+        const struct peer *peer = node->data;
+        v6 = v6 || !address_is_v4(&peer->address);
+    }
+    int underlay = kernel_underlay_mtu(a->kernel, &self->address);
+    if (underlay) {
+        a->mtu = MAX(underlay - (v6 ? VXLAN_OVERHEAD_IPV6
+                                 : VXLAN_OVERHEAD_IPV4), MTU_MIN);
+        endpoints_set_mtu(a->endpoints, a->mtu);
+    }
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H 1
+
+/* The daemon's parts, put together: what one part says is passed on to those
+ * whom it concerns.  Made by weftd.c, looked at by control.c. */
+
+#include <event2/event.h>
+#include "agent/directory.h"
+#include "agent/endpoints.h"
+#include "agent/kernel.h"
+#include "agent/ofswitch.h"
+#include "agent/reaper.h"
+#include "agent/settings.h"
+#include "agent/tunnels.h"
+#include "agent/underlay.h"
+#include "ovsdb/switchdb.h"
+
+enum { REPORTS_MAX = 8, REPORT_AGE_MAX_S = 600 };
+
+struct report {
+    long long int when;             /* time_msec() */
+    char *text;                     /* Owned. */
+};
+
+struct agent {
+    const struct settings *settings;
+    struct event_base *base;
+    struct kernel *kernel;
+    struct reaper *reaper;
+    struct switchdb *db;
+    struct ofswitch *sw;
+    struct tunnels *tunnels;
+    struct endpoints *endpoints;
+    struct underlay *underlay;      /* NULL without --underlay. */
+    struct directory *directory;
+    struct shash networks;          /* Shares: struct plan, by name. */
+    struct in6_addr *owned;         /* This host's addresses. */
+    size_t n_owned, allocated_owned;
+
+    const char *datapath;           /* "system" or "netdev"; NULL: not known. */
+    bool adopted;                   /* The database was read, links swept. */
+    bool connecting;                /* ofswitch_connect() was called. */
+    bool mtu_unknown;               /* Is to be found out. */
+    int mtu;                        /* For endpoints; 0: not known. */
+    bool leaving;                   /* Remove all: see agent_clean(). */
+    bool cleaned;                   /* All is out of the database, or on its
+                                     * way out. */
+    char *clean_error;
+    long long int contended_since;  /* LLONG_MAX: the lock is ours. */
+    struct report reports[REPORTS_MAX];     /* The oldest first. */
+    size_t n_reports;
+};
+
+void agent_init(struct agent *, const struct settings *, struct event_base *);
+void agent_finish(struct agent *);
+void agent_run(struct agent *);
+void agent_wait(struct agent *);
+
+/* Remembers what a user should hear of, and logs it. */
+void agent_report(void *agent, const char *format, ...)
+    OVS_PRINTF_FORMAT(2, 3);
+
+/* Detaches everything, then removes the bridges and what was done to the
+ * underlay.  agent_is_clean() tells when; then '*errorp' is NULL or an owned
+ * message. */
+void agent_clean(struct agent *);
+bool agent_is_clean(struct agent *, char **errorp);
+
+/* Owned lines that say what is wrong; none if all is well. */
+struct svec;
+void agent_problems(struct agent *, struct svec *);
+
+#endif /* agent/agent.h */

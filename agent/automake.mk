@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+
+sbin_PROGRAMS += weftd
+weftd_SOURCES = \
+	agent/agent.c agent/agent.h \
+	agent/commands.def \
+	agent/control.c agent/control.h \
+	agent/directory.c agent/directory.h \
+	agent/endpoints.c agent/endpoints.h \
+	agent/kernel.c agent/kernel.h \
+	agent/links.c agent/links.h \
+	agent/loop.c agent/loop.h \
+	agent/netns.c agent/netns.h \
+	agent/ofswitch.c agent/ofswitch.h \
+	agent/reaper.c agent/reaper.h \
+	agent/rtnl.c agent/rtnl.h \
+	agent/rtnl-inet.c \
+	agent/rtnl-monitor.c \
+	agent/rtnl-parse.c agent/rtnl-parse.h \
+	agent/rtnl-socket.c agent/rtnl-socket.h \
+	agent/settings.c agent/settings.h \
+	agent/textfile.c agent/textfile.h \
+	agent/tunnels.c agent/tunnels.h \
+	agent/underlay.c agent/underlay.h \
+	agent/weftd.c \
+	agent/who.c agent/who.h
+weftd_LDADD = libovsdbrows.a liboverlay.a $(OVS_LIBS) \
+	$(MNL_LIBS) $(EVENT_LIBS) $(INIH_LIBS) $(NFTABLES_LIBS)
+
+bin_PROGRAMS += weft
+weft_SOURCES = \
+	agent/commands.def \
+	agent/netns.c agent/netns.h \
+	agent/textfile.c agent/textfile.h \
+	agent/weft.c
+weft_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_ENDPOINTS_H
+#define AGENT_ENDPOINTS_H 1
+
+/* The endpoints of this host, from the request to the acknowledged flows and
+ * back; and their repair, when somebody takes a part away.
+ *
+ * What is attached is told by the local database.  What stands here is a copy
+ * of it, and what is on its way. */
+
+#include "agent/kernel.h"
+#include "agent/ofswitch.h"
+#include "agent/reaper.h"
+#include "openvswitch/json.h"
+#include "overlay/admit.h"
+#include "overlay/plan.h"
+#include "ovsdb/switchdb.h"
+#include "sset.h"
+
+struct endpoints;
+
+struct endpoints_ops {
+    /* Something worth telling the user happened to an endpoint. */
+    void (*report)(void *aux, const char *format, ...)
+        OVS_PRINTF_FORMAT(2, 3);
+};
+
+struct endpoints *endpoints_create(const char *bridge, struct switchdb *,
+                                   struct ofswitch *, struct kernel *,
+                                   struct reaper *,
+                                   const struct endpoints_ops *, void *aux);
+void endpoints_destroy(struct endpoints *);
+
+/* How a request ended: 'error' is NULL or a message without a prefix. */
+struct endpoints_waiter {
+    void (*done)(void *aux, int item, const char *error);
+    void *aux;
+    int item;                       /* Of several requests, which. */
+};
+
+/* Both call back at once or later, exactly once. */
+void endpoints_attach(struct endpoints *, const struct attach_request *,
+                      const struct admit_host *,
+                      const struct endpoints_waiter *);
+void endpoints_detach(struct endpoints *, const char *name,
+                      const struct endpoints_waiter *);
+
+/* The list has changed; NULL: there is none in force. */
+void endpoints_set_list(struct endpoints *, const struct peerlist *);
+/* Is checksum offload to be off inside (datapath netdev)? */
+void endpoints_set_netdev(struct endpoints *, bool netdev);
+/* What the underlay leaves, for those that follow it. */
+void endpoints_set_mtu(struct endpoints *, int mtu);
+
+/* Everything has been read: what links nobody owns any more are to go. */
+void endpoints_sweep(struct endpoints *);
+
+void endpoints_port_changed(struct endpoints *, const struct switchdb_port *);
+void endpoints_port_gone(struct endpoints *, const struct switchdb_port *);
+void endpoints_link_changed(struct endpoints *, const struct rtnl_link *,
+                            bool deleted);
+void endpoints_links_unknown(struct endpoints *);
+
+/* The main loop, in this order. */
+void endpoints_run(struct endpoints *);
+void endpoints_compose(struct endpoints *);             /* A txn is open. */
+void endpoints_composed(struct endpoints *, uint64_t txn_seqno);
+void endpoints_txn_done(struct endpoints *, bool success);
+void endpoints_flows_sent(struct endpoints *, uint64_t seqno);
+void endpoints_flows_acked(struct endpoints *, uint64_t seqno);
+void endpoints_wait(struct endpoints *);
+
+void endpoints_wanted(const struct endpoints *, struct plan *);
+
+/* For status: one object an endpoint, sorted by name. */
+struct json *endpoints_to_json(const struct endpoints *);
+size_t endpoints_count(const struct endpoints *, size_t *n_up);
+const struct endpoint *endpoints_find(const struct endpoints *,
+                                      const char *name);
+const struct endpoint *endpoints_find_port(const struct endpoints *,
+                                           const char *port);
+/* The names of all, or of those in namespace 'netns'. */
+void endpoints_names(const struct endpoints *, const char *netns,
+                     struct sset *);
+
+#endif /* agent/endpoints.h */

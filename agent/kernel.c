@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/kernel.h"
+
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(kernel);
+
+struct kernel {
+    struct rtnl *rtnl;
+    struct rtnl_monitor *monitor;
+    struct event *event;
+    struct in6_addr *addrs;
+    int *ifindexes;                 /* Parallel to 'addrs'. */
+    size_t n, allocated;
+    const struct kernel_events *events;
+    void *aux;
+};
+
+static void scan(struct kernel *);
+static void add_address(const struct rtnl_addr *, void *kernel);
+static void handle_readable(evutil_socket_t, short what, void *kernel);
+static void handle_link(const struct rtnl_link *, bool deleted, void *kernel);
+static void handle_address(const struct rtnl_addr *, bool deleted,
+                           void *kernel);
+static void handle_overrun(void *kernel);
+
+struct kernel *
+kernel_create(struct event_base *base, const struct kernel_events *events,
+              void *aux)
+{
+    static const struct rtnl_monitor_ops ops = {
+        .link = handle_link,
+        .addr = handle_address,
+        .overrun = handle_overrun,
+    };
+    struct kernel *k = xzalloc(sizeof *k);
+    k->events = events;
+    k->aux = aux;
+
+    int error = rtnl_open(-1, &k->rtnl);
+    if (!error) {
+        error = rtnl_monitor_open(&ops, k, &k->monitor);
+    }
+    if (error) {
+        ovs_fatal(-error, "rtnetlink: could not open a socket");
+    }
+    k->event = event_new(base, rtnl_monitor_fd(k->monitor),
+                         EV_READ | EV_PERSIST, handle_readable, k);
+    event_add(k->event, NULL);
+    scan(k);
+    return k;
+}
+
+void
+kernel_destroy(struct kernel *k)
+{
+    if (k) {
+        event_free(k->event);
+        rtnl_monitor_close(k->monitor);
+        rtnl_close(k->rtnl);
+        free(k->addrs);
+        free(k->ifindexes);
+        free(k);
+    }
+}
+
+struct rtnl *
+kernel_rtnl(struct kernel *k)
+{
+    return k->rtnl;
+}
+
+void
+kernel_addresses(const struct kernel *k, const struct in6_addr **addrs,
+                 size_t *n)
+{
+    *addrs = k->addrs;
+    *n = k->n;
+}
+
+int
+kernel_underlay_mtu(struct kernel *k, const struct in6_addr *address)
+{
+    int ifindex = 0;
+    for (size_t i = 0; i < k->n; i++) {
+        if (ipv6_addr_equals(&k->addrs[i], address)) {
+            ifindex = k->ifindexes[i];
+        }
+    }
+    struct rtnl_link link;
+    if (!ifindex && rtnl_route_get(k->rtnl, address, &ifindex)) {
+        return 0;
+    }
+    return rtnl_link_get_index(k->rtnl, ifindex, &link) ? 0 : link.mtu;
+}
+
+static void
+scan(struct kernel *k)
+{
+    k->n = 0;
+    int error = rtnl_addrs_dump(k->rtnl, add_address, k);
+    if (error) {
+        VLOG_WARN("could not read this host's addresses: %s",
+                  ovs_strerror(-error));
+    }
+}
+
+static void
+add_address(const struct rtnl_addr *a, void *k_)
+{
+    struct kernel *k = k_;
+    if (a->scope == RT_SCOPE_HOST || a->scope == RT_SCOPE_LINK) {
+        return;
+    }
+    if (k->n >= k->allocated) {
+        k->addrs = x2nrealloc(k->addrs, &k->allocated, sizeof *k->addrs);
+        k->ifindexes = xrealloc(k->ifindexes,
+                                k->allocated * sizeof *k->ifindexes);
+    }
+    k->addrs[k->n] = a->ip.addr;
+    k->ifindexes[k->n++] = a->ifindex;
+}
+
+static void
+handle_readable(evutil_socket_t fd OVS_UNUSED, short what OVS_UNUSED,
+                void *k_)
+{
+    struct kernel *k = k_;
+    rtnl_monitor_run(k->monitor);
+}
+
+static void
+handle_link(const struct rtnl_link *link, bool deleted, void *k_)
+{
+    struct kernel *k = k_;
+    k->events->link(link, deleted, k->aux);
+}
+
+static void
+handle_address(const struct rtnl_addr *a OVS_UNUSED,
+               bool deleted OVS_UNUSED, void *k_)
+{
+    struct kernel *k = k_;
+    scan(k);
+    k->events->addresses(k->aux);
+}
+
+static void
+handle_overrun(void *k_)
+{
+    struct kernel *k = k_;
+    scan(k);
+    k->events->overrun(k->aux);
+    k->events->addresses(k->aux);
+}

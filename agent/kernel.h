@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_KERNEL_H
+#define AGENT_KERNEL_H 1
+
+/* What the kernel of this host says of itself: its addresses, and the MTU that
+ * the underlay leaves.  Scan and event share one path. */
+
+#include <event2/event.h>
+#include "agent/rtnl.h"
+#include "overlay/model.h"
+
+struct kernel;
+
+struct kernel_events {
+    void (*link)(const struct rtnl_link *, bool deleted, void *aux);
+    void (*overrun)(void *aux);     /* Events were lost: look at all links. */
+    void (*addresses)(void *aux);   /* Other addresses than before. */
+};
+
+struct kernel *kernel_create(struct event_base *, const struct kernel_events *,
+                             void *aux);
+void kernel_destroy(struct kernel *);
+
+/* For requests, in this namespace. */
+struct rtnl *kernel_rtnl(struct kernel *);
+
+/* This host's addresses, without loopback and link-local ones. */
+void kernel_addresses(const struct kernel *, const struct in6_addr **,
+                      size_t *n);
+
+/* The MTU of the interface that has 'address', or that a packet to 'address'
+ * leaves by; 0 if neither is known. */
+int kernel_underlay_mtu(struct kernel *, const struct in6_addr *address);
+
+#endif /* agent/kernel.h */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_LINKS_H
+#define AGENT_LINKS_H 1
+
+/* The veth pair of an endpoint: made, found again, told from others'.  A link
+ * is ours if its alias says "weft BRIDGE ENDPOINT" (`ip link` shows it). */
+
+#include <net/if.h>
+#include "agent/reaper.h"
+#include "agent/rtnl.h"
+#include "overlay/model.h"
+#include "sset.h"
+
+/* Is there an interface 'ifname' in namespace 'netns' (at 'path') already?
+ * Returns NULL or an owned message. */
+char *links_refuse_inside(int netns, const char *path, const char *ifname,
+                          struct reaper *);
+
+/* Makes the pair, addresses and all; whatever has the host end's name and is
+ * not ours any more is replaced.  Returns NULL and the host end's ifindex, or
+ * an owned message; then nothing is left. */
+char *links_make(struct rtnl *, struct reaper *, const char *bridge,
+                 const struct endpoint *, int netns, int mtu, bool netdev,
+                 int *ifindex);
+
+/* The ifindex of the endpoint's host end, 0 if there is none or it is not
+ * ours. */
+int links_find(struct rtnl *, const char *bridge, const struct endpoint *);
+
+/* Sets the MTU of both ends; what cannot be reached is left. */
+void links_set_mtu(struct rtnl *, const struct endpoint *, int ifindex,
+                   int mtu);
+
+/* Links of ours on 'bridge' whose name is not in 'ports'.  Owned array. */
+struct links_orphan {
+    int ifindex;
+    char name[IFNAMSIZ];
+};
+size_t links_find_orphans(struct rtnl *, const char *bridge,
+                          const struct sset *ports, struct links_orphan **);
+
+#endif /* agent/links.h */

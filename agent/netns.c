@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/netns.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(netns);
+
+#define OWN_NETNS "/proc/thread-self/ns/net"
+
+static int netns_open_any(const char *path);
+static int netns_open_verified(int path_fd);
+static char *netns_open_message(const char *path, int error);
+static bool netns_is_own(int fd);
+static char *netns_refuse_name(const char *command, const char *name);
+static int netns_lock_dir(int *lockp);
+static int netns_share_dir(void);
+static int netns_make(const char *path);
+static int netns_make_in_child(const char *path);
+static int netns_lo_up(void);
+static int netns_private_mounts(const char *name);
+static void netns_bind_etc(const char *name);
+
+char *
+netns_path(const char *netns)
+{
+    if (strchr(netns, '/')) {
+        return xstrdup(netns);
+    } else if (!strncmp(netns, "pid:", 4)) {
+        return xasprintf("/proc/%s/ns/net", netns + 4);
+    }
+    return xasprintf(NETNS_DIR"/%s", netns);
+}
+
+int
+netns_open(const char *path, char **errorp)
+{
+    int fd = netns_open_any(path);
+    if (fd >= 0 && netns_is_own(fd)) {
+        close(fd);
+        *errorp = xasprintf("%s: the host's own network namespace: "
+                            "give another", path);
+        return -1;
+    }
+    *errorp = fd < 0 ? netns_open_message(path, -fd) : NULL;
+    return fd < 0 ? -1 : fd;
+}
+
+int
+netns_id(int fd, struct netns_id *id)
+{
+    struct stat s;
+    if (fstat(fd, &s)) {
+        return -errno;
+    }
+    id->dev = s.st_dev;
+    id->ino = s.st_ino;
+    return 0;
+}
+
+int
+netns_socket(int fd, int domain, int type, int protocol)
+{
+    int own = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+    if (own < 0) {
+        return -errno;
+    }
+
+    int sock;
+    if (setns(fd, CLONE_NEWNET)) {
+        sock = -errno;
+    } else {
+        sock = socket(domain, type | SOCK_CLOEXEC, protocol);
+        if (sock < 0) {
+            sock = -errno;
+        }
+        if (setns(own, CLONE_NEWNET)) {
+            /* Whatever came next would be done to the wrong namespace. */
+            ovs_abort(errno, "cannot return to own network namespace");
+        }
+    }
+    close(own);
+    return sock;
+}
+
+char *
+netns_add(const char *name)
+{
+    char *refusal = netns_refuse_name("add", name);
+    if (refusal) {
+        return refusal;
+    }
+
+    char *path = xasprintf(NETNS_DIR"/%s", name);
+    int lock = -1;
+    int error = netns_lock_dir(&lock);
+    if (!error) {
+        error = netns_make(path);
+        close(lock);                /* Unlocks. */
+    }
+    free(path);
+
+    if (error == -EEXIST) {
+        return xasprintf("netns add: \"%s\" exists already: "
+                         "see weft netns list", name);
+    } else if (error) {
+        return xasprintf("netns add: cannot make \"%s\": %s%s", name,
+                         ovs_strerror(-error),
+                         error == -EPERM || error == -EACCES
+                         ? ": run it as root" : "");
+    }
+    return NULL;
+}
+
+char *
+netns_del(const char *name)
+{
+    char *message = netns_refuse_name("del", name);
+    if (message) {
+        return message;
+    }
+
+    /* Not through a symbolic link: what it leads to is mounted by others.
+     * More than one may be mounted, or none if it is only a file left by
+     * somebody's crash; then unlink() knows. */
+    char *path = xasprintf(NETNS_DIR"/%s", name);
+    while (!umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW)) {
+        continue;
+    }
+    if (unlink(path)) {
+        int error = errno;
+        message = (error == ENOENT
+                   ? xasprintf("netns del: no namespace \"%s\": "
+                               "see weft netns list", name)
+                   : xasprintf("netns del: cannot remove \"%s\": %s%s", name,
+                               ovs_strerror(error),
+                               error == EPERM || error == EACCES
+                               ? ": run it as root" : ""));
+    }
+    free(path);
+    return message;
+}
+
+char *
+netns_list(struct sset *names)
+{
+    DIR *dir = opendir(NETNS_DIR);
+    if (!dir) {
+        return (errno == ENOENT ? NULL
+                : xasprintf("netns list: cannot read "NETNS_DIR": %s",
+                            ovs_strerror(errno)));
+    }
+
+    struct dirent *entry;
+    while ((entry = readdir(dir))) {
+        char *path = xasprintf(NETNS_DIR"/%s", entry->d_name);
+        int fd = netns_open_any(path);
+        if (fd >= 0) {
+            sset_add(names, entry->d_name);
+            close(fd);
+        }
+        free(path);
+    }
+    closedir(dir);
+    return NULL;
+}
+
+char *
+netns_exec(const char *name, char *const argv[])
+{
+    char *path = netns_path(name);
+    int fd = netns_open_any(path);
+    char *message = fd < 0 ? netns_open_message(path, -fd) : NULL;
+    free(path);
+    if (message) {
+        return message;
+    }
+
+    int error = setns(fd, CLONE_NEWNET) ? -errno : 0;
+    close(fd);
+    if (error) {
+        return xasprintf("netns exec: cannot enter \"%s\": %s%s", name,
+                         ovs_strerror(-error),
+                         error == -EPERM ? ": run it as root" : "");
+    }
+    error = netns_private_mounts(name);
+    if (error) {
+        return xasprintf("netns exec: cannot mount /sys of \"%s\": %s", name,
+                         ovs_strerror(-error));
+    }
+    netns_bind_etc(name);
+
+    execvp(argv[0], argv);
+    return xasprintf("netns exec: cannot run \"%s\": %s", argv[0],
+                     ovs_strerror(errno));
+}
+
+/* Opens the namespace at 'path', the own one too.  Returns an fd or a negative
+ * errno; -EINVAL if it is something else.
+ *
+ * 'path' comes from whoever may ask us to attach.  To open a FIFO can block
+ * for ever, to open a device can rewind a tape; O_PATH does neither, so what
+ * it is is looked at first. */
+static int
+netns_open_any(const char *path)
+{
+    int path_fd = open(path, O_PATH | O_CLOEXEC);
+    if (path_fd < 0) {
+        return -errno;
+    }
+    int fd = netns_open_verified(path_fd);
+    close(path_fd);
+    return fd;
+}
+
+static int
+netns_open_verified(int path_fd)
+{
+    struct statfs fs;
+    if (fstatfs(path_fd, &fs)) {
+        return -errno;
+    } else if (fs.f_type != NSFS_MAGIC) {
+        return -EINVAL;
+    }
+
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", path_fd);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+
+    /* nsfs holds the namespaces of all kinds. */
+    if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
+        close(fd);
+        return -EINVAL;
+    }
+    return fd;
+}
+
+/* Why netns_open_any() failed with 'error', a positive errno. */
+static char *
+netns_open_message(const char *path, int error)
+{
+    if (error == ENOENT || error == ENOTDIR || error == ESRCH) {
+        return (!strncmp(path, "/proc/", 6)
+                ? xasprintf("%s: no such process", path)
+                : xasprintf("%s: no such network namespace: "
+                            "see weft netns list", path));
+    } else if (error == EINVAL) {
+        return xasprintf("%s: not a network namespace", path);
+    }
+    return xasprintf("%s: cannot open: %s", path, ovs_strerror(error));
+}
+
+static bool
+netns_is_own(int fd)
+{
+    struct stat own, s;
+    return (!stat(OWN_NETNS, &own) && !fstat(fd, &s)
+            && own.st_dev == s.st_dev && own.st_ino == s.st_ino);
+}
+
+/* A name is a file's, and not of the form that netns_path() takes for a
+ * process. */
+static char *
+netns_refuse_name(const char *command, const char *name)
+{
+    if (!name[0] || !strcmp(name, ".") || !strcmp(name, "..")
+        || strchr(name, '/') || strlen(name) > NAME_MAX
+        || !strncmp(name, "pid:", 4)) {
+        return xasprintf("netns %s: \"%s\" cannot be a namespace's name",
+                         command, name);
+    }
+    return NULL;
+}
+
+/* Makes NETNS_DIR what iproute2 makes of it and locks it as iproute2 does, so
+ * that two who come at the same time do not mount it over each other. */
+static int
+netns_lock_dir(int *lockp)
+{
+    if (mkdir(NETNS_DIR, 0755) && errno != EEXIST) {
+        return -errno;
+    }
+
+    int lock = open(NETNS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0) {
+        return -errno;
+    }
+    int error;
+    do {
+        error = flock(lock, LOCK_EX) ? -errno : 0;
+    } while (error == -EINTR);
+    if (!error) {
+        error = netns_share_dir();
+    }
+    if (error) {
+        close(lock);
+    } else {
+        *lockp = lock;
+    }
+    return error;
+}
+
+/* Makes NETNS_DIR a mount whose mounts appear (and disappear) in all mount
+ * namespaces: else a namespace could not be removed while some service lives
+ * that was started when it was there. */
+static int
+netns_share_dir(void)
+{
+    bool bound = false;
+    while (mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL)) {
+        if (errno != EINVAL || bound) {
+            return -errno;
+        }
+
+        /* It is no mount of its own yet. */
+        if (mount(NETNS_DIR, NETNS_DIR, "none", MS_BIND | MS_REC, NULL)) {
+            return -errno;
+        }
+        bound = true;
+    }
+    return 0;
+}
+
+/* Makes a namespace and mounts it on the new file 'path'. */
+static int
+netns_make(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    close(fd);
+
+    /* In a child, because the namespace begins as that of its maker, and this
+     * process stays where it is. */
+    int error;
+    pid_t pid = fork();
+    if (pid < 0) {
+        error = -errno;
+    } else if (!pid) {
+        _exit(netns_make_in_child(path));
+    } else {
+        int status;
+        pid_t waited;
+        do {
+            waited = waitpid(pid, &status, 0);
+        } while (waited < 0 && errno == EINTR);
+        error = (waited < 0 ? -errno
+                 : WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD);
+    }
+    if (error) {
+        /* Mounted, if the child was killed right after. */
+        (void) umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+        (void) unlink(path);        /* The first error tells more. */
+    }
+    return error;
+}
+
+/* Returns a positive errno, which fits into an exit status.  Between fork()
+ * and _exit() of a process with threads: system calls only. */
+static int
+netns_make_in_child(const char *path)
+{
+    if (unshare(CLONE_NEWNET)) {
+        return errno;
+    }
+    int error = netns_lo_up();
+    if (error) {
+        return error;
+    }
+    return mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) ? errno : 0;
+}
+
+/* By ioctl: the command `weft` does not link libmnl. */
+static int
+netns_lo_up(void)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return errno;
+    }
+
+    struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+    int error = ioctl(fd, SIOCSIFFLAGS, &ifr) ? errno : 0;
+    close(fd);
+    return error;
+}
+
+/* Gives this process mounts of its own, among them the /sys of the namespace
+ * that it is in now. */
+static int
+netns_private_mounts(const char *name)
+{
+    if (unshare(CLONE_NEWNS)
+        || mount("", "/", "none", MS_SLAVE | MS_REC, NULL)) {
+        return -errno;
+    }
+
+    /* In a container /sys may be read-only, and then it stays so. */
+    unsigned long flags = 0;
+    struct statvfs fs;
+    if (umount2("/sys", MNT_DETACH)
+        && !statvfs("/sys", &fs) && fs.f_flag & ST_RDONLY) {
+        flags = MS_RDONLY;
+    }
+    return mount(name, "/sys", "sysfs", flags, NULL) ? -errno : 0;
+}
+
+/* Mounts each /etc/netns/NAME/x over /etc/x, if there is any.  One that cannot
+ * be (there is no /etc/x) keeps nobody from running a command. */
+static void
+netns_bind_etc(const char *name)
+{
+    if (strchr(name, '/')) {
+        return;                     /* A path has no files of its own. */
+    }
+
+    char *etc = xasprintf("/etc/netns/%s", name);
+    DIR *dir = opendir(etc);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) {
+            continue;
+        }
+        char *src = xasprintf("%s/%s", etc, entry->d_name);
+        char *dst = xasprintf("/etc/%s", entry->d_name);
+        if (mount(src, dst, "none", MS_BIND, NULL)) {
+            VLOG_WARN("cannot mount %s on %s: %s", src, dst,
+                      ovs_strerror(errno));
+        }
+        free(src);
+        free(dst);
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    free(etc);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_NETNS_H
+#define AGENT_NETNS_H 1
+
+/* Network namespaces: found by name, pid or path, opened once and kept as an
+ * fd; made, listed and removed the way `ip netns` does (a bind mount of the
+ * namespace on /run/netns/NAME), so that both see the same ones.  Called by
+ * the daemon for attach and `who`, and by the command `weft netns`. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include "openvswitch/types.h"
+#include "sset.h"
+
+#define NETNS_DIR "/run/netns"
+
+struct netns_id {                   /* Which namespace an fd stands for. */
+    dev_t dev;
+    ino_t ino;
+};
+
+/* "red" -> "/run/netns/red", "pid:12" -> "/proc/12/ns/net", "/x" -> "/x".
+ * Owned. */
+char *netns_path(const char *netns);
+
+/* Opens the namespace at 'path' (of netns_path()).  O_CLOEXEC.  It must be a
+ * network namespace (nsfs and NS_GET_NSTYPE) and not the caller's own.
+ * Returns an fd or -1 and stores an owned message in '*errorp'. */
+int netns_open(const char *path, char **errorp);
+int netns_id(int fd, struct netns_id *);        /* 0 or negative errno. */
+
+/* socket() inside the namespace 'fd' (setns there and back).  Returns an fd
+ * (O_CLOEXEC) or a negative errno.  Only the calling thread moves, and it is
+ * back when this returns; if it cannot get back the process aborts. */
+int netns_socket(int fd, int domain, int type, int protocol);
+
+/* All return NULL or an owned message. */
+char *netns_add(const char *name);              /* Exists already: an error. */
+char *netns_del(const char *name);              /* Absent: an error. */
+char *netns_list(struct sset *names);           /* Only namespaces. */
+/* Runs argv in the namespace, with /sys of that namespace; returns only on
+ * failure. */
+char *netns_exec(const char *name, char *const argv[]);
+
+#endif /* agent/netns.h */

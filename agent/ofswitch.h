@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_OFSWITCH_H
+#define AGENT_OFSWITCH_H 1
+
+/* The OpenFlow 1.5 connection to the bridge: makes the switch hold what is
+ * wanted of ours, and says when it does.
+ *
+ * In the ordinary course a change costs the change: the caller hands in the
+ * old and the new share of an object, and the difference goes out in one
+ * bundle with whatever else waits.  When the connection is new, or somebody
+ * else has changed flows of ours (a flow monitor tells), everything is read
+ * back and compared with everything that is wanted; what is right stays
+ * untouched, what lacks goes in and what is stale goes out in one bundle. */
+
+#include "dp-packet.h"
+#include "openvswitch/types.h"
+#include "overlay/plan.h"
+
+struct ofswitch;
+
+struct ofswitch_events {
+    /* Adds all that is wanted on the switch to the empty plan. */
+    void (*wanted)(struct plan *, void *aux);
+    /* The switch has acknowledged all up to and including 'seqno'. */
+    void (*acked)(uint64_t seqno, void *aux);
+    /* Somebody had changed 'n' flows, groups or buckets of ours. */
+    void (*repaired)(size_t n, void *aux);
+};
+
+struct ofswitch *ofswitch_create(const char *target,
+                                 const struct ofswitch_events *, void *aux);
+void ofswitch_destroy(struct ofswitch *);
+void ofswitch_run(struct ofswitch *);
+void ofswitch_wait(struct ofswitch *);
+
+/* Connects: for the first time, or now instead of after the back-off.  Not to
+ * be called before what is wanted is known: the rest would be removed. */
+void ofswitch_connect(struct ofswitch *);
+
+bool ofswitch_connected(const struct ofswitch *);
+/* Does the switch hold all that is wanted, as far as we know? */
+bool ofswitch_synced(const struct ofswitch *);
+/* The last error that the switch sent, or NULL; one of a bundle that went in
+ * afterwards is forgotten. */
+const char *ofswitch_error(const struct ofswitch *);
+
+/* Queues the steps from 'old' to 'new'; ofswitch_commit() sends them and
+ * returns the seqno that 'acked' will reach when they are in force. */
+void ofswitch_change(struct ofswitch *, const struct plan *old,
+                     const struct plan *new);
+uint64_t ofswitch_commit(struct ofswitch *);
+
+/* Lets the switch send 'packet' by 'actions' (as ovs-ofctl(8) writes them). */
+void ofswitch_packet_out(struct ofswitch *, const struct dp_packet *,
+                         const char *actions);
+
+#endif /* agent/ofswitch.h */

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/rtnl.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include "agent/rtnl-parse.h"
+#include "agent/rtnl-socket.h"
+#include "packets.h"
+
+static void put_lo_up(struct rtnl *);
+static void put_address(struct rtnl *, uint16_t type, uint16_t flags,
+                        int ifindex, const struct prefix *);
+static void put_broadcast(struct nlmsghdr *, const struct prefix *);
+static void put_gateway(struct nlmsghdr *, const struct rtnl_route *);
+static void put_ip(struct nlmsghdr *, uint16_t type, const struct in6_addr *);
+static void put_dump(struct rtnl *, uint16_t type, size_t header_size);
+static int ip_family(const struct in6_addr *);
+static const void *ip_bytes(const struct in6_addr *, size_t *size);
+static void oif_reply(const struct nlmsghdr *, void *oif);
+
+int
+rtnl_addresses_add(struct rtnl *rtnl, const char *ifname,
+                   const struct prefix *ips, size_t n)
+{
+    /* RTM_NEWADDR knows links by their index only. */
+    struct rtnl_link link;
+    int error = rtnl_link_get(rtnl, ifname, &link);
+    if (error) {
+        return error;
+    }
+
+    put_lo_up(rtnl);
+    for (size_t i = 0; i < n; i++) {
+        put_address(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE,
+                    link.ifindex, &ips[i]);
+    }
+    return rtnl_transact(rtnl, NULL, NULL, NULL);
+}
+
+int
+rtnl_address_add(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
+{
+    put_address(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex, ip);
+    return rtnl_transact(rtnl, NULL, NULL, NULL);
+}
+
+int
+rtnl_address_del(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
+{
+    put_address(rtnl, RTM_DELADDR, 0, ifindex, ip);
+    return rtnl_transact(rtnl, NULL, NULL, NULL);
+}
+
+int
+rtnl_addrs_dump(struct rtnl *rtnl,
+                void (*cb)(const struct rtnl_addr *, void *aux), void *aux)
+{
+    struct ofpbuf items;
+    ofpbuf_init(&items, 0);
+    put_dump(rtnl, RTM_GETADDR, sizeof(struct ifaddrmsg));
+    int error = rtnl_dump(rtnl, sizeof(struct rtnl_addr), rtnl_parse_addr,
+                          &items);
+    const struct rtnl_addr *addrs = items.data;
+    for (size_t i = 0; !error && i < items.size / sizeof *addrs; i++) {
+        cb(&addrs[i], aux);
+    }
+    ofpbuf_uninit(&items);
+    return error;
+}
+
+int
+rtnl_routes_dump(struct rtnl *rtnl,
+                 void (*cb)(const struct rtnl_route *, void *aux), void *aux)
+{
+    struct ofpbuf items;
+    ofpbuf_init(&items, 0);
+    put_dump(rtnl, RTM_GETROUTE, sizeof(struct rtmsg));
+    int error = rtnl_dump(rtnl, sizeof(struct rtnl_route), rtnl_parse_route,
+                          &items);
+    const struct rtnl_route *routes = items.data;
+    for (size_t i = 0; !error && i < items.size / sizeof *routes; i++) {
+        cb(&routes[i], aux);
+    }
+    ofpbuf_uninit(&items);
+    return error;
+}
+
+int
+rtnl_route_add(struct rtnl *rtnl, const struct rtnl_route *route)
+{
+    struct nlmsghdr *nlh = rtnl_put(rtnl, RTM_NEWROUTE,
+                                    NLM_F_CREATE | NLM_F_EXCL);
+    struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof *rtm);
+    rtm->rtm_family = ip_family(&route->dst.addr);
+    rtm->rtm_dst_len = route->dst.len;
+    rtm->rtm_table = RT_TABLE_MAIN;
+    rtm->rtm_protocol = route->protocol;
+    rtm->rtm_scope = route->scope;
+    rtm->rtm_type = RTN_UNICAST;
+    rtm->rtm_flags = route->onlink ? RTNH_F_ONLINK : 0;
+
+    if (route->dst.len) {
+        put_ip(nlh, RTA_DST, &route->dst.addr);
+    }
+    if (route->has_gateway) {
+        put_gateway(nlh, route);
+    }
+    if (route->has_src) {
+        put_ip(nlh, RTA_PREFSRC, &route->src);
+    }
+    mnl_attr_put_u32(nlh, RTA_OIF, route->oif);
+    if (route->metric) {
+        mnl_attr_put_u32(nlh, RTA_PRIORITY, route->metric);
+    }
+    return rtnl_transact(rtnl, NULL, NULL, NULL);
+}
+
+int
+rtnl_route_get(struct rtnl *rtnl, const struct in6_addr *dst, int *oif)
+{
+    *oif = 0;
+
+    struct nlmsghdr *nlh = rtnl_put(rtnl, RTM_GETROUTE, 0);
+    struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof *rtm);
+    size_t size;
+    (void) ip_bytes(dst, &size);    /* Only how many there are. */
+    rtm->rtm_family = ip_family(dst);
+    rtm->rtm_dst_len = 8 * size;
+    put_ip(nlh, RTA_DST, dst);
+    int error = rtnl_transact(rtnl, NULL, oif_reply, oif);
+    return error ? error : *oif ? 0 : -ENETUNREACH;
+}
+
+static void
+put_lo_up(struct rtnl *rtnl)
+{
+    struct nlmsghdr *nlh = rtnl_put(rtnl, RTM_SETLINK, 0);
+    struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof *ifi);
+    ifi->ifi_family = AF_UNSPEC;
+    ifi->ifi_flags = IFF_UP;
+    ifi->ifi_change = IFF_UP;
+    mnl_attr_put_strz(nlh, IFLA_IFNAME, "lo");
+}
+
+static void
+put_address(struct rtnl *rtnl, uint16_t type, uint16_t flags, int ifindex,
+            const struct prefix *ip)
+{
+    struct nlmsghdr *nlh = rtnl_put(rtnl, type, flags);
+    struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof *ifa);
+    ifa->ifa_family = ip_family(&ip->addr);
+    ifa->ifa_prefixlen = ip->len;
+    ifa->ifa_index = ifindex;
+    ifa->ifa_scope = RT_SCOPE_UNIVERSE;
+    ifa->ifa_flags = (type == RTM_NEWADDR && ifa->ifa_family == AF_INET6
+                      ? IFA_F_NODAD : 0);
+    put_ip(nlh, IFA_LOCAL, &ip->addr);
+    put_ip(nlh, IFA_ADDRESS, &ip->addr);
+    if (type == RTM_NEWADDR && ifa->ifa_family == AF_INET) {
+        put_broadcast(nlh, ip);
+    }
+}
+
+/* The kernel routes to the broadcast address unasked, but shows it to those
+ * who look for one (SIOCGIFBRDADDR) only if it was told. */
+static void
+put_broadcast(struct nlmsghdr *nlh, const struct prefix *ip)
+{
+    if (ip->len > 0 && ip->len < 31) {
+        ovs_be32 mask = be32_prefix_mask(ip->len);
+        ovs_be32 broadcast = in6_addr_get_mapped_ipv4(&ip->addr) | ~mask;
+        mnl_attr_put(nlh, IFA_BROADCAST, sizeof broadcast, &broadcast);
+    }
+}
+
+/* RTA_GATEWAY, or RTA_VIA if the gateway is of the other family. */
+static void
+put_gateway(struct nlmsghdr *nlh, const struct rtnl_route *route)
+{
+    int family = ip_family(&route->gateway);
+    if (family == ip_family(&route->dst.addr)) {
+        put_ip(nlh, RTA_GATEWAY, &route->gateway);
+        return;
+    }
+
+    struct {
+        uint16_t family;            /* As in struct rtvia. */
+        uint8_t addr[sizeof(struct in6_addr)];
+    } via = { .family = family };
+    size_t size;
+    const void *bytes = ip_bytes(&route->gateway, &size);
+    memcpy(via.addr, bytes, size);
+    mnl_attr_put(nlh, RTA_VIA, sizeof via.family + size, &via);
+}
+
+static void
+put_ip(struct nlmsghdr *nlh, uint16_t type, const struct in6_addr *ip)
+{
+    size_t size;
+    const void *bytes = ip_bytes(ip, &size);
+    mnl_attr_put(nlh, type, size, bytes);
+}
+
+/* A dump of both families. */
+static void
+put_dump(struct rtnl *rtnl, uint16_t type, size_t header_size)
+{
+    /* All such headers begin with the family; zero is AF_UNSPEC. */
+    struct nlmsghdr *nlh = rtnl_put(rtnl, type, NLM_F_DUMP);
+    mnl_nlmsg_put_extra_header(nlh, header_size);
+}
+
+static int
+ip_family(const struct in6_addr *ip)
+{
+    return IN6_IS_ADDR_V4MAPPED(ip) ? AF_INET : AF_INET6;
+}
+
+/* The bytes of 'ip' as the kernel takes them: the last four of a v4-mapped
+ * one. */
+static const void *
+ip_bytes(const struct in6_addr *ip, size_t *size)
+{
+    *size = IN6_IS_ADDR_V4MAPPED(ip) ? 4 : sizeof *ip;
+    return &ip->s6_addr[sizeof *ip - *size];
+}
+
+static void
+oif_reply(const struct nlmsghdr *nlh, void *oif_)
+{
+    int *oif = oif_;
+    const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+    if (nlh->nlmsg_type != RTM_NEWROUTE
+        || mnl_nlmsg_get_payload_len(nlh) < sizeof *rtm
+        || rtm->rtm_type == RTN_BLACKHOLE || rtm->rtm_type == RTN_UNREACHABLE
+        || rtm->rtm_type == RTN_PROHIBIT || rtm->rtm_type == RTN_THROW) {
+        return;
+    }
+
+    const struct nlattr *attr;
+    mnl_attr_for_each (attr, nlh, sizeof *rtm) {
+        if (mnl_attr_get_type(attr) == RTA_OIF) {
+            *oif = rtnl_parse_u32(attr);
+        }
+    }
+}

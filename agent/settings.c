@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/settings.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent/textfile.h"
+#include "command-line.h"
+#include "daemon.h"
+#include "dirs.h"
+#include "openvswitch/vlog.h"
+#include "overlay/model.h"
+#include "overlay/request.h"
+#include "ovsdb-idl.h"
+#include "stream-ssl.h"
+#include "stream.h"
+#include "util.h"
+
+/* Every setting: the same word is the option's name and the key in weft.conf.
+ * The usage text is made of this list. */
+#define SETTINGS                                                            \
+    SETTING(name, "NAME", "this host's name in the peer file "              \
+            "[the one whose address it has]")                               \
+    SETTING(directory, "file:PATH", "the shared peer file "                 \
+            "[file:/etc/weft/peers.conf]")                                  \
+    SETTING(bridge, "BRIDGE", "the integration bridge [br-weft]")           \
+    SETTING(datapath, "auto|system|netdev", "OVS datapath; auto: system "   \
+            "if the kernel has it [auto]")                                  \
+    SETTING(underlay, "IFNAME", "datapath netdev: move this NIC and its "   \
+            "addresses to bridge " SETTINGS_UNDERLAY_BRIDGE)                \
+    SETTING(db, "DATABASE", "the local Open_vSwitch database "              \
+            "[unix:RUNDIR/db.sock]")
+
+enum {
+#define SETTING(NAME, ARG, HELP) SET_##NAME,
+    SETTINGS
+#undef SETTING
+    N_SETTINGS
+};
+
+static const struct {
+    const char *name, *arg, *help;
+    size_t offset;
+} list[N_SETTINGS] = {
+#define SETTING(NAME, ARG, HELP) \
+    { #NAME, ARG, HELP, offsetof(struct settings, NAME) },
+    SETTINGS
+#undef SETTING
+};
+
+static char **member(struct settings *, int setting);
+static void parse_options(struct settings *, int argc, char *argv[],
+                          bool *config_given);
+static void read_config(struct settings *, bool must_exist);
+static void set_defaults(struct settings *);
+static void check(struct settings *);
+static void usage(void);
+
+void
+settings_init(struct settings *s, int argc, char *argv[])
+{
+    bool config_given = false;
+    *s = (struct settings) { .config = xstrdup("/etc/weft/weft.conf") };
+    parse_options(s, argc, argv, &config_given);
+    read_config(s, config_given);
+    set_defaults(s);
+    check(s);
+}
+
+void
+settings_finish(struct settings *s)
+{
+    for (int i = 0; i < N_SETTINGS; i++) {
+        free(*member(s, i));
+    }
+    free(s->config);
+    free(s->unixctl);
+}
+
+static char **
+member(struct settings *s, int setting)
+{
+    return ALIGNED_CAST(char **, (char *) s + list[setting].offset);
+}
+
+static void
+parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
+{
+    enum {
+        OPT_FIRST_SETTING = UCHAR_MAX + 1,
+        OPT_CONFIG = OPT_FIRST_SETTING + N_SETTINGS,
+        OPT_UNIXCTL,
+        DAEMON_OPTION_ENUMS,
+        VLOG_OPTION_ENUMS,
+        OPT_PEER_CA_CERT,
+        SSL_OPTION_ENUMS,
+    };
+    static const struct option options[] = {
+#define SETTING(NAME, ARG, HELP) \
+        { #NAME, required_argument, NULL, OPT_FIRST_SETTING + SET_##NAME },
+        SETTINGS
+#undef SETTING
+        { "config", required_argument, NULL, OPT_CONFIG },
+        { "unixctl", required_argument, NULL, OPT_UNIXCTL },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        DAEMON_LONG_OPTIONS,
+        VLOG_LONG_OPTIONS,
+        STREAM_SSL_LONG_OPTIONS,
+        { NULL, 0, NULL, 0 },
+    };
+    char *short_options = ovs_cmdl_long_options_to_short_options(options);
+
+    for (;;) {
+        int c = getopt_long(argc, argv, short_options, options, NULL);
+        if (c == -1) {
+            break;
+        }
+        if (c >= OPT_FIRST_SETTING && c < OPT_CONFIG) {
+            char **value = member(s, c - OPT_FIRST_SETTING);
+            free(*value);
+            *value = xstrdup(optarg);
+            continue;
+        }
+        switch (c) {
+        case OPT_CONFIG:
+            free(s->config);
+            s->config = xstrdup(optarg);
+            *config_given = true;
+            break;
+        case OPT_UNIXCTL:
+            free(s->unixctl);
+            s->unixctl = xstrdup(optarg);
+            break;
+        case 'h':
+            usage();
+            exit(EXIT_SUCCESS);
+        case 'V':
+            ovs_print_version(0, 0);
+            exit(EXIT_SUCCESS);
+        DAEMON_OPTION_HANDLERS
+        VLOG_OPTION_HANDLERS
+        STREAM_SSL_OPTION_HANDLERS
+        case OPT_PEER_CA_CERT:
+            stream_ssl_set_peer_ca_cert_file(optarg);
+            break;
+        default:                    /* getopt_long() has said what is wrong. */
+            exit(2);
+        }
+    }
+    free(short_options);
+    if (optind < argc) {
+        ovs_error(0, "unexpected argument \"%s\": weftd takes options only; "
+                  "see weftd --help", argv[optind]);
+        exit(2);
+    }
+}
+
+static int
+handle_key(void *s_, const char *section, const char *key, const char *value)
+{
+    struct settings *s = s_;
+    for (int i = 0; i < N_SETTINGS; i++) {
+        if (!section[0] && !strcmp(key, list[i].name)) {
+            char **v = member(s, i);
+            if (!*v) {              /* An option goes before the file. */
+                *v = xstrdup(value);
+            }
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void
+read_config(struct settings *s, bool must_exist)
+{
+    struct textfile_stamp stamp;
+    char *text;
+    size_t size;
+    char *error = textfile_read(s->config, SETTINGS_FILE_MAX, &text, &size,
+                                &stamp);
+    if (error) {
+        struct stat st;
+        if (!must_exist && stat(s->config, &st) && errno == ENOENT) {
+            free(error);
+            return;
+        }
+        ovs_fatal(0, "%s", error);
+    }
+    int line = strlen(text) != size ? 1
+               : ini_parse_string(text, handle_key, s);
+    if (line) {
+        ovs_fatal(0, "%s:%d: not a setting \"KEY = VALUE\"; the keys are the "
+                  "options that weftd --help lists", s->config, line);
+    }
+    free(text);
+}
+
+static void
+set_defaults(struct settings *s)
+{
+    static const char *values[N_SETTINGS] = {
+        [SET_directory] = "file:/etc/weft/peers.conf",
+        [SET_bridge] = "br-weft",
+        [SET_datapath] = "auto",
+    };
+    for (int i = 0; i < N_SETTINGS; i++) {
+        char **v = member(s, i);
+        if (!*v && values[i]) {
+            *v = xstrdup(values[i]);
+        }
+    }
+    if (!s->db) {
+        s->db = xasprintf("unix:%s/db.sock", ovs_rundir());
+    }
+}
+
+static void
+refuse(const char *key, const char *value, const char *what)
+{
+    ovs_error(0, "--%s=%s: %s", key, value, what);
+    exit(2);
+}
+
+static void
+check(struct settings *s)
+{
+    if (strncmp(s->directory, "file:", 5) || !s->directory[5]) {
+        refuse("directory", s->directory, "must be file:PATH");
+    }
+    memmove(s->directory, s->directory + 5, strlen(s->directory + 5) + 1);
+    if (s->directory[0] != '/') {
+        /* The daemon does not stay in the directory it was started in. */
+        char *path = abs_file_name(NULL, s->directory);
+        free(s->directory);
+        s->directory = path;
+    }
+
+    if (strcmp(s->datapath, "auto") && strcmp(s->datapath, "system")
+        && strcmp(s->datapath, "netdev")) {
+        refuse("datapath", s->datapath, "must be auto, system or netdev");
+    }
+    if (s->name && !name_is_valid(s->name)) {
+        refuse("name", s->name, "must be " NAME_RULE);
+    }
+    char *error = ifname_refuse(s->bridge);
+    if (error) {
+        refuse("bridge", s->bridge, error);
+    }
+    error = s->underlay ? ifname_refuse(s->underlay) : NULL;
+    if (error) {
+        refuse("underlay", s->underlay, error);
+    }
+    if (stream_verify_name(s->db)) {
+        refuse("db", s->db, "must be unix:FILE, tcp:IP:PORT or ssl:IP:PORT");
+    }
+}
+
+static void
+usage(void)
+{
+    printf("weftd: attaches network namespaces to an Open vSwitch overlay\n"
+           "usage: weftd [OPTION]...\n\n"
+           "Settings (also \"KEY = VALUE\" in weft.conf):\n");
+    for (int i = 0; i < N_SETTINGS; i++) {
+        char *left = xasprintf("--%s=%s", list[i].name, list[i].arg);
+        printf("  %s\n      %s\n", left, list[i].help);
+        free(left);
+    }
+    printf("\nOther options:\n"
+           "  --config=FILE\n      settings [/etc/weft/weft.conf]\n"
+           "  --unixctl=SOCKET\n      control socket\n"
+           "  -h, --help\n  -V, --version\n");
+    stream_usage("DATABASE", true, false, false);
+    daemon_usage();
+    vlog_usage();
+}

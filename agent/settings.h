@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_SETTINGS_H
+#define AGENT_SETTINGS_H 1
+
+/* What the daemon is told at its start: by options, and by weft.conf for what
+ * no option says.  Fixed from then on. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct settings {
+    char *config;               /* "/etc/weft/weft.conf" */
+    char *name;                 /* This host's; NULL: find out. */
+    char *directory;            /* Path of the peer file. */
+    char *bridge;               /* "br-weft" */
+    char *datapath;             /* "auto", "system" or "netdev". */
+    char *underlay;             /* NIC to move to a bridge, or NULL. */
+    char *db;                   /* "unix:/var/run/openvswitch/db.sock" */
+    char *unixctl;              /* Path of the control socket, or NULL. */
+};
+
+/* Parses the command line, then weft.conf; handles --help, --version and the
+ * options of Open vSwitch's daemons; ends the process with 2 on misuse and
+ * with 1 on a weft.conf that cannot be used. */
+void settings_init(struct settings *, int argc, char *argv[]);
+void settings_finish(struct settings *);
+
+/* The path of the bridge for the underlay's NIC, and its limit. */
+#define SETTINGS_UNDERLAY_BRIDGE "br-phy"
+enum { SETTINGS_FILE_MAX = 65536 };
+
+#endif /* agent/settings.h */

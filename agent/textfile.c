@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/textfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "util.h"
+
+static char *read_all(int fd, const char *path, size_t max, char **textp,
+                      size_t *sizep);
+static struct textfile_stamp make_stamp(const struct stat *);
+
+struct textfile_stamp
+textfile_stat(const char *path)
+{
+    struct stat st;
+    return (stat(path, &st) ? (struct textfile_stamp) { .dev = 0 }
+            : make_stamp(&st));
+}
+
+bool
+textfile_stamp_equal(const struct textfile_stamp *a,
+                     const struct textfile_stamp *b)
+{
+    return a->dev == b->dev && a->ino == b->ino && a->size == b->size
+           && a->mtime.tv_sec == b->mtime.tv_sec
+           && a->mtime.tv_nsec == b->mtime.tv_nsec;
+}
+
+char *
+textfile_read(const char *path, size_t max, char **textp, size_t *sizep,
+              struct textfile_stamp *stamp)
+{
+    *textp = NULL;
+    *sizep = 0;
+    *stamp = (struct textfile_stamp) { .dev = 0 };
+    if (!strcmp(path, "-")) {
+        return read_all(STDIN_FILENO, "standard input", max, textp, sizep);
+    }
+
+    /* Not to hang on a FIFO that nobody writes to. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return xasprintf("%s: %s", path, ovs_strerror(errno));
+    }
+    struct stat before, after;
+    char *error = NULL;
+    if (fstat(fd, &before)) {
+        error = xasprintf("%s: %s", path, ovs_strerror(errno));
+    } else if (!S_ISREG(before.st_mode)) {
+        error = xasprintf("%s: is %s, not a file", path,
+                          S_ISDIR(before.st_mode) ? "a directory"
+                          : S_ISFIFO(before.st_mode) ? "a FIFO"
+                          : S_ISSOCK(before.st_mode) ? "a socket"
+                          : "a device");
+    } else if (before.st_size > max) {
+        error = xasprintf("%s: is larger than %"PRIuSIZE" bytes", path, max);
+    } else {
+        error = read_all(fd, path, max, textp, sizep);
+    }
+    if (!error) {
+        struct textfile_stamp was = make_stamp(&before);
+        *stamp = (fstat(fd, &after) ? was : make_stamp(&after));
+        if (!textfile_stamp_equal(&was, stamp) || *sizep != before.st_size) {
+            free(*textp);
+            *textp = NULL;
+            error = xasprintf("%s: changed while it was read", path);
+        }
+    }
+    close(fd);
+    return error;
+}
+
+static char *
+read_all(int fd, const char *path, size_t max, char **textp, size_t *sizep)
+{
+    size_t allocated = 4096, n = 0;
+    char *text = xmalloc(allocated);
+
+    for (;;) {
+        if (n + 1 >= allocated) {
+            allocated *= 2;
+            text = xrealloc(text, allocated);
+        }
+        ssize_t got = read(fd, text + n, allocated - n - 1);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        } else if (got < 0) {
+            free(text);
+            return xasprintf("%s: %s", path, ovs_strerror(errno));
+        } else if (!got) {
+            break;
+        }
+        n += got;
+        if (n > max) {
+            free(text);
+            return xasprintf("%s: is larger than %"PRIuSIZE" bytes", path,
+                             max);
+        }
+    }
+    text[n] = '\0';
+    *textp = text;
+    *sizep = n;
+    return NULL;
+}
+
+static struct textfile_stamp
+make_stamp(const struct stat *st)
+{
+    return (struct textfile_stamp) {
+        .dev = st->st_dev,
+        .ino = st->st_ino,
+        .size = st->st_size,
+        .mtime = st->st_mtim,
+    };
+}

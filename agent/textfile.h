@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_TEXTFILE_H
+#define AGENT_TEXTFILE_H 1
+
+/* Reads a whole regular file that somebody else may be writing, or may have
+ * replaced by something that is no file.  Called for the peer file, weft.conf
+ * and the lists of `weft attach --file`. */
+
+#include <sys/stat.h>
+#include <sys/types.h>
+#include "openvswitch/types.h"
+
+/* What tells that a file is not the one it was. */
+struct textfile_stamp {
+    dev_t dev;
+    ino_t ino;
+    off_t size;
+    struct timespec mtime;
+};
+
+/* The stamp of what is at 'path', all zero if there is nothing. */
+struct textfile_stamp textfile_stat(const char *path);
+bool textfile_stamp_equal(const struct textfile_stamp *,
+                          const struct textfile_stamp *);
+
+/* Reads at most 'max' bytes of 'path' ("-": standard input) into the owned,
+ * null-terminated '*textp'.  Returns NULL, or an owned message: not there, a
+ * directory, a FIFO, too large, or changed while it was read. */
+char *textfile_read(const char *path, size_t max, char **textp, size_t *sizep,
+                    struct textfile_stamp *);
+
+#endif /* agent/textfile.h */

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/tunnels.h"
+
+#include <stdlib.h>
+#include "flow.h"
+#include "openvswitch/vlog.h"
+#include "overlay/compile.h"
+#include "overlay/ifname.h"
+#include "overlay/peerlist.h"
+#include "packets.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(tunnels);
+
+/* A peer that is wanted, a port that is there, or both. */
+struct entry {
+    bool wanted;
+    struct in6_addr remote;         /* If wanted. */
+    uint16_t dst_port;              /* Likewise. */
+    char *port;                     /* There: its name; else NULL. */
+    struct tunnel there;            /* Likewise; 'port' and 'peer' unused. */
+    ofp_port_t ofport;              /* 0: none. */
+    enum switchdb_bfd bfd;
+    char *reason;
+    struct plan share;              /* What the switch has of it. */
+};
+
+struct tunnels {
+    struct shash entries;           /* Contains struct entry, by peer. */
+    struct switchdb *db;
+    struct ofswitch *sw;
+    bool dirty;                     /* Wanted and there may differ. */
+    bool listed;                    /* It is known what is wanted. */
+    uint32_t next_id;
+};
+
+static struct entry *get_entry(struct tunnels *, const char *peer);
+static void drop_entry(struct tunnels *, struct shash_node *);
+static void update_share(struct tunnels *, struct entry *);
+static void compose_entry(struct tunnels *, const char *peer, struct entry *);
+
+struct tunnels *
+tunnels_create(struct switchdb *db, struct ofswitch *sw)
+{
+    struct tunnels *t = xzalloc(sizeof *t);
+    shash_init(&t->entries);
+    t->db = db;
+    t->sw = sw;
+    t->next_id = 1;
+    return t;
+}
+
+void
+tunnels_destroy(struct tunnels *t)
+{
+    if (t) {
+        struct shash_node *node;
+        SHASH_FOR_EACH_SAFE (node, &t->entries) {
+            drop_entry(t, node);
+        }
+        shash_destroy(&t->entries);
+        free(t);
+    }
+}
+
+void
+tunnels_set_list(struct tunnels *t, const struct peerlist *list,
+                 const struct peer *self)
+{
+    tunnels_clear(t);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->peers) {
+        const struct peer *peer = node->data;
+        if (peer != self) {
+            struct entry *e = get_entry(t, peer->name);
+            e->wanted = true;
+            e->remote = peer->address;
+            e->dst_port = peerlist_port(self, peer);
+        }
+    }
+}
+
+void
+tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
+{
+    struct entry *e = get_entry(t, port->tunnel.peer);
+    if (e->port && strcmp(e->port, port->name)) {
+        return;                     /* A second one: compose removes it. */
+    }
+    free(e->port);
+    e->port = xstrdup(port->name);
+    e->there.id = port->tunnel.id;
+    e->there.remote = port->tunnel.remote;
+    e->there.dst_port = port->tunnel.dst_port;
+    t->next_id = MAX(t->next_id, port->tunnel.id + 1);
+
+    e->ofport = port->ofport;
+    if (e->bfd != port->bfd && (e->bfd == BFD_UP || port->bfd == BFD_UP)) {
+        VLOG_INFO("peer %s: BFD is %s", port->tunnel.peer,
+                  port->bfd == BFD_UP ? "up" : "down");
+    }
+    e->bfd = port->bfd;
+    free(e->reason);
+    e->reason = nullable_xstrdup(port->error ? port->error : port->bfd_diag);
+    update_share(t, e);
+
+    /* Somebody may have changed it. */
+    t->dirty = t->dirty || !e->wanted
+               || !ipv6_addr_equals(&e->there.remote, &e->remote)
+               || e->there.dst_port != e->dst_port;
+}
+
+void
+tunnels_port_gone(struct tunnels *t, const struct switchdb_port *port)
+{
+    struct shash_node *node = shash_find(&t->entries, port->tunnel.peer);
+    struct entry *e = node ? node->data : NULL;
+    if (!e || !e->port || strcmp(e->port, port->name)) {
+        return;
+    }
+    if (e->wanted) {
+        VLOG_WARN("peer %s: port %s was deleted: making it again",
+                  port->tunnel.peer, port->name);
+        t->dirty = true;
+    }
+    free(e->port);
+    e->port = NULL;
+    e->ofport = 0;
+    e->bfd = BFD_NONE;
+    update_share(t, e);
+    if (!e->wanted) {
+        drop_entry(t, node);
+    }
+}
+
+void
+tunnels_compose(struct tunnels *t)
+{
+    if (!t->dirty || !t->listed) {
+        return;
+    }
+    t->dirty = false;
+    struct shash_node *node;
+    SHASH_FOR_EACH_SAFE (node, &t->entries) {
+        compose_entry(t, node->name, node->data);
+        struct entry *e = node->data;
+        if (!e->wanted && !e->port) {
+            drop_entry(t, node);
+        }
+    }
+}
+
+void
+tunnels_retry(struct tunnels *t)
+{
+    t->dirty = true;
+}
+
+void
+tunnels_clear(struct tunnels *t)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &t->entries) {
+        struct entry *e = node->data;
+        e->wanted = false;
+    }
+    t->dirty = true;
+    t->listed = true;
+}
+
+void
+tunnels_wanted(const struct tunnels *t, struct plan *plan)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &t->entries) {
+        const struct entry *e = node->data;
+        plan_merge(plan, &e->share);
+    }
+}
+
+void
+tunnels_status(const struct tunnels *t, const char *peer,
+               struct tunnel_status *status)
+{
+    const struct entry *e = shash_find_data(&t->entries, peer);
+    *status = (struct tunnel_status) {
+        .port = e ? e->port : NULL,
+        .bfd = e ? e->bfd : BFD_NONE,
+        .reason = e ? e->reason : NULL,
+    };
+}
+
+static struct entry *
+get_entry(struct tunnels *t, const char *peer)
+{
+    struct entry *e = shash_find_data(&t->entries, peer);
+    if (!e) {
+        e = xzalloc(sizeof *e);
+        plan_init(&e->share);
+        shash_add(&t->entries, peer, e);
+    }
+    return e;
+}
+
+static void
+drop_entry(struct tunnels *t, struct shash_node *node)
+{
+    struct entry *e = node->data;
+    plan_finish(&e->share);
+    free(e->port);
+    free(e->reason);
+    free(e);
+    shash_delete(&t->entries, node);
+}
+
+static void
+update_share(struct tunnels *t, struct entry *e)
+{
+    struct plan now = PLAN_INITIALIZER(&now);
+    if (e->ofport) {
+        compile_peer(e->there.id, e->ofport, &now);
+    }
+    ofswitch_change(t->sw, &e->share, &now);
+    plan_swap(&e->share, &now);
+    plan_finish(&now);
+}
+
+/* A name for the port to 'peer' that nobody in the database has. */
+static char *
+choose_port(const struct tunnels *t, const char *peer)
+{
+    for (unsigned int attempt = 0;; attempt++) {
+        char *name = ifname_make(IFNAME_TUNNEL_PREFIX, peer, attempt);
+        if (!switchdb_name_taken(t->db, name)) {
+            return name;
+        }
+        free(name);
+    }
+}
+
+static void
+compose_entry(struct tunnels *t, const char *peer, struct entry *e)
+{
+    if (!e->wanted) {
+        if (e->port) {
+            VLOG_INFO("peer %s: removing tunnel %s", peer, e->port);
+            switchdb_del_port(t->db, e->port);
+        }
+        return;
+    }
+    if (e->port && ipv6_addr_equals(&e->there.remote, &e->remote)
+        && e->there.dst_port == e->dst_port) {
+        return;
+    }
+    VLOG_INFO("peer %s: %s tunnel", peer, e->port ? "updating" : "installing");
+    struct tunnel tunnel = {
+        .port = e->port ? xstrdup(e->port) : choose_port(t, peer),
+        .peer = xstrdup(peer),
+        .id = e->there.id ? e->there.id : t->next_id++,
+        .remote = e->remote,
+        .dst_port = e->dst_port,
+    };
+    e->there.id = tunnel.id;
+    switchdb_put_tunnel(t->db, &tunnel);
+    tunnel_finish(&tunnel);
+}

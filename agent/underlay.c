@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/underlay.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <nftables/libnftables.h>
+#include <stdlib.h>
+#include "openvswitch/vlog.h"
+#include "overlay/address.h"
+#include "packets.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(underlay);
+
+enum { ADDRESSES_MAX = 64, ROUTES_MAX = 256 };
+
+struct underlay {
+    char *nic, *bridge;
+    struct prefix addresses[ADDRESSES_MAX];
+    size_t n_addresses;
+    struct rtnl_route routes[ROUTES_MAX];   /* 'oif' is not meant. */
+    size_t n_routes;
+    bool known;                     /* The above has been found out. */
+    bool guarded;                   /* The NIC's ingress drops. */
+    bool dirty;
+    char *problem;
+    struct switchdb *db;
+    struct kernel *kernel;
+};
+
+static void read_row(struct underlay *, const struct switchdb_underlay *);
+static void read_nic(struct underlay *);
+static char *apply(struct underlay *);
+static char *guard(struct underlay *, bool on);
+static char *format_addresses(const struct underlay *);
+static char *format_routes(const struct underlay *);
+
+struct underlay *
+underlay_create(const char *nic, const char *bridge, struct switchdb *db,
+                struct kernel *kernel)
+{
+    struct underlay *u = xzalloc(sizeof *u);
+    u->nic = xstrdup(nic);
+    u->bridge = xstrdup(bridge);
+    u->db = db;
+    u->kernel = kernel;
+    u->dirty = true;
+    return u;
+}
+
+void
+underlay_destroy(struct underlay *u)
+{
+    if (u) {
+        free(u->nic);
+        free(u->bridge);
+        free(u->problem);
+        free(u);
+    }
+}
+
+void
+underlay_changed(struct underlay *u)
+{
+    u->dirty = true;
+}
+
+void
+underlay_run(struct underlay *u)
+{
+    struct switchdb_underlay row;
+    if (!u->dirty || !switchdb_ready(u->db)) {
+        return;
+    }
+    u->dirty = false;
+
+    enum switchdb_bridge state = switchdb_underlay_state(u->db, u->bridge,
+                                                         &row);
+    char *problem = NULL;
+    if (state == BRIDGE_FOREIGN) {
+        problem = xasprintf("bridge %s exists and is not Weft's: rename it, "
+                            "or run without --underlay", u->bridge);
+    } else if (!u->known && state == BRIDGE_ABSENT) {
+        read_nic(u);
+    } else if (!u->known) {
+        read_row(u, &row);
+    }
+    if (!problem && row.nic && strcmp(row.nic, u->nic)) {
+        problem = xasprintf("bridge %s holds interface %s already, not %s: "
+                            "start with --underlay=%s and run \"weft cleanup\""
+                            " first", u->bridge, row.nic, u->nic, row.nic);
+        state = BRIDGE_FOREIGN;
+    }
+    if (state == BRIDGE_OURS) {
+        problem = apply(u);
+    }
+    if (problem && (!u->problem || strcmp(problem, u->problem))) {
+        VLOG_WARN("%s", problem);
+    }
+    free(u->problem);
+    u->problem = problem;
+}
+
+void
+underlay_compose(struct underlay *u)
+{
+    struct switchdb_underlay row;
+    enum switchdb_bridge state = switchdb_underlay_state(u->db, u->bridge,
+                                                         &row);
+    if (!u->known || state == BRIDGE_OURS || state == BRIDGE_FOREIGN) {
+        return;
+    }
+    char *addresses = format_addresses(u);
+    char *routes = format_routes(u);
+    VLOG_INFO("bridge %s: installing, with %s, for %s", u->bridge, u->nic,
+              addresses);
+    switchdb_put_underlay(u->db, &(struct switchdb_underlay) {
+        .bridge = u->bridge,
+        .nic = u->nic,
+        .addresses = addresses,
+        .routes = routes,
+    });
+    free(addresses);
+    free(routes);
+}
+
+size_t
+underlay_addresses(const struct underlay *u, struct in6_addr *addrs,
+                   size_t max)
+{
+    size_t n = MIN(max, u->n_addresses);
+    for (size_t i = 0; i < n; i++) {
+        addrs[i] = u->addresses[i].addr;
+    }
+    return n;
+}
+
+char *
+underlay_restore(struct underlay *u)
+{
+    struct rtnl *rtnl = kernel_rtnl(u->kernel);
+    struct rtnl_link nic, phy;
+    if (!u->known) {
+        return NULL;
+    }
+    if (rtnl_link_get(rtnl, u->nic, &nic)) {
+        return xasprintf("interface %s has gone", u->nic);
+    }
+    if (!rtnl_link_get(rtnl, u->bridge, &phy)) {
+        for (size_t i = 0; i < u->n_addresses; i++) {
+            (void) rtnl_address_del(rtnl, phy.ifindex, &u->addresses[i]);
+        }
+    }
+    char *error = guard(u, false);
+    (void) rtnl_tx_checksum(-1, u->nic, true);  /* As good as it gets. */
+    for (size_t i = 0; i < u->n_addresses; i++) {
+        (void) rtnl_address_add(rtnl, nic.ifindex, &u->addresses[i]);
+    }
+    for (size_t i = 0; i < u->n_routes; i++) {
+        u->routes[i].oif = nic.ifindex;
+        (void) rtnl_route_add(rtnl, &u->routes[i]);
+    }
+    u->known = false;
+    u->dirty = false;
+    return error;
+}
+
+const char *
+underlay_problem(const struct underlay *u)
+{
+    return u->problem;
+}
+
+struct nic_aux {
+    struct underlay *u;
+    int ifindex;
+};
+
+static void
+add_address(const struct rtnl_addr *a, void *aux_)
+{
+    struct nic_aux *aux = aux_;
+    struct underlay *u = aux->u;
+    if (a->ifindex == aux->ifindex && a->scope != RT_SCOPE_LINK
+        && u->n_addresses < ADDRESSES_MAX) {
+        u->addresses[u->n_addresses++] = a->ip;
+    }
+}
+
+/* Routes that the addresses make by themselves have no gateway. */
+static void
+add_route(const struct rtnl_route *r, void *aux_)
+{
+    struct nic_aux *aux = aux_;
+    struct underlay *u = aux->u;
+    if (r->oif == aux->ifindex && r->has_gateway && u->n_routes < ROUTES_MAX) {
+        u->routes[u->n_routes++] = *r;
+    }
+}
+
+static void
+read_nic(struct underlay *u)
+{
+    struct rtnl *rtnl = kernel_rtnl(u->kernel);
+    struct rtnl_link nic;
+    if (rtnl_link_get(rtnl, u->nic, &nic)) {
+        return;                     /* Not there yet: its link event comes. */
+    }
+    struct nic_aux aux = { u, nic.ifindex };
+    u->n_addresses = u->n_routes = 0;
+    if (!rtnl_addrs_dump(rtnl, add_address, &aux)
+        && !rtnl_routes_dump(rtnl, add_route, &aux) && u->n_addresses) {
+        u->known = true;
+    }
+}
+
+static void
+read_row(struct underlay *u, const struct switchdb_underlay *row)
+{
+    char *save = NULL;
+    char *copy = xstrdup(row->addresses);
+    u->n_addresses = u->n_routes = 0;
+    for (char *word = strtok_r(copy, " ", &save);
+         word && u->n_addresses < ADDRESSES_MAX;
+         word = strtok_r(NULL, " ", &save)) {
+        char *error = prefix_parse(word, &u->addresses[u->n_addresses]);
+        u->n_addresses += !error;
+        free(error);
+    }
+    free(copy);
+
+    copy = xstrdup(row->routes);
+    for (char *word = strtok_r(copy, ",", &save);
+         word && u->n_routes < ROUTES_MAX;
+         word = strtok_r(NULL, ",", &save)) {
+        struct rtnl_route *r = &u->routes[u->n_routes];
+        char *via = strstr(word, " via ");
+        if (via) {
+            *via = '\0';
+            char *error = prefix_parse(word, &r->dst);
+            r->has_gateway = address_parse(via + 5, &r->gateway);
+            r->protocol = RTPROT_STATIC;
+            r->scope = RT_SCOPE_UNIVERSE;
+            u->n_routes += !error && r->has_gateway;
+            free(error);
+        }
+    }
+    free(copy);
+    u->known = u->n_addresses > 0;
+}
+
+static char *
+format_addresses(const struct underlay *u)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    for (size_t i = 0; i < u->n_addresses; i++) {
+        ds_put_cstr(&s, i ? " " : "");
+        prefix_format(&u->addresses[i], &s);
+    }
+    return ds_steal_cstr(&s);
+}
+
+static char *
+format_routes(const struct underlay *u)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    for (size_t i = 0; i < u->n_routes; i++) {
+        ds_put_cstr(&s, i ? "," : "");
+        prefix_format(&u->routes[i].dst, &s);
+        ds_put_cstr(&s, " via ");
+        address_format(&u->routes[i].gateway, &s);
+    }
+    return ds_steal_cstr(&s);
+}
+
+/* Makes the kernel's side what it should be; every step may have been done. */
+static char *
+apply(struct underlay *u)
+{
+    struct rtnl *rtnl = kernel_rtnl(u->kernel);
+    struct rtnl_link nic, phy;
+    if (rtnl_link_get(rtnl, u->nic, &nic)) {
+        return xasprintf("underlay interface %s is not there", u->nic);
+    }
+    if (rtnl_link_get(rtnl, u->bridge, &phy)) {
+        return xasprintf("interface %s is not there: is ovs-vswitchd "
+                         "running?", u->bridge);
+    }
+    if (!u->guarded) {
+        char *error = guard(u, true);
+        if (error) {
+            return error;
+        }
+        u->guarded = true;
+    }
+    /* A NIC without the offload refuses; it needs none. */
+    (void) rtnl_tx_checksum(-1, u->nic, false);
+    int error = rtnl_link_up(rtnl, phy.ifindex, true);
+    for (size_t i = 0; i < u->n_addresses && !error; i++) {
+        error = rtnl_address_add(rtnl, phy.ifindex, &u->addresses[i]);
+        error = error == -EEXIST ? 0 : error;
+        if (!error) {
+            /* Usually gone already. */
+            (void) rtnl_address_del(rtnl, nic.ifindex, &u->addresses[i]);
+        }
+    }
+    for (size_t i = 0; i < u->n_routes && !error; i++) {
+        u->routes[i].oif = phy.ifindex;
+        error = rtnl_route_add(rtnl, &u->routes[i]);
+        error = error == -EEXIST ? 0 : error;
+    }
+    return (error ? xasprintf("could not move the addresses of %s to %s: %s",
+                              u->nic, u->bridge, ovs_strerror(-error))
+            : NULL);
+}
+
+/* The chain of our own table that drops what the kernel sees on the NIC. */
+static char *
+guard(struct underlay *u, bool on)
+{
+    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!nft) {
+        return xasprintf("nftables: no context");
+    }
+    nft_ctx_buffer_output(nft);
+    nft_ctx_buffer_error(nft);
+    /* "add" before "delete", so that it may or may not be there. */
+    char *chain = (on ? xasprintf("table netdev weft {\n"
+                                  "  chain underlay {\n"
+                                  "    type filter hook ingress "
+                                  "device \"%s\" priority 0;\n"
+                                  "    policy drop;\n"
+                                  "  }\n"
+                                  "}\n", u->nic)
+                   : xstrdup(""));
+    char *commands = xasprintf("add table netdev weft\n"
+                               "delete table netdev weft\n%s", chain);
+    free(chain);
+    char *error = NULL;
+    if (nft_run_cmd_from_buffer(nft, commands)) {
+        const char *text = nft_ctx_get_error_buffer(nft);
+        error = xasprintf("nftables: %.*s", (int) strcspn(text, "\n"), text);
+    }
+    free(commands);
+    nft_ctx_free(nft);
+    return error;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* weftd: the daemon's main. */
+
+#include <config.h>
+#include <signal.h>
+#include <stdlib.h>
+#include "agent/agent.h"
+#include "agent/control.h"
+#include "agent/loop.h"
+#include "daemon.h"
+#include "fatal-signal.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "timeval.h"
+#include "unixctl.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(weftd);
+
+/* How long `weftd --detach` waits for the switch before it leaves the start
+ * to the background. */
+enum { START_MAX_MS = 1000 };
+
+struct signals {
+    struct event *term, *interrupt, *hup;
+    bool stop;
+    struct directory *directory;    /* Read again at SIGHUP. */
+};
+
+static void
+handle_signal(evutil_socket_t number, short what OVS_UNUSED, void *s_)
+{
+    struct signals *s = s_;
+    if (number == SIGHUP) {
+        vlog_reopen_log_file();
+        directory_reread(s->directory);
+    } else {
+        s->stop = true;
+    }
+}
+
+static void
+signals_init(struct signals *s, struct event_base *base,
+             struct directory *directory)
+{
+    s->stop = false;
+    s->directory = directory;
+    s->term = evsignal_new(base, SIGTERM, handle_signal, s);
+    s->interrupt = evsignal_new(base, SIGINT, handle_signal, s);
+    s->hup = evsignal_new(base, SIGHUP, handle_signal, s);
+    event_add(s->term, NULL);
+    event_add(s->interrupt, NULL);
+    event_add(s->hup, NULL);
+}
+
+static void
+signals_finish(struct signals *s)
+{
+    event_free(s->term);
+    event_free(s->interrupt);
+    event_free(s->hup);
+}
+
+/* Has the start come to an end, good or not? */
+static bool
+is_started(const struct agent *a, long long int since)
+{
+    return a->contended_since == LLONG_MAX
+           && (ofswitch_synced(a->sw) || time_msec() >= since + START_MAX_MS);
+}
+
+int
+main(int argc, char *argv[])
+{
+    struct settings settings;
+    ovs_set_program_name("weftd", WEFT_VERSION);
+    settings_init(&settings, argc, argv);
+    fatal_ignore_sigpipe();
+
+    daemonize_start(true);
+    struct unixctl_server *unixctl;
+    if (unixctl_server_create(settings.unixctl, &unixctl)) {
+        exit(EXIT_FAILURE);
+    }
+    struct event_base *base = loop_create();
+    struct agent agent;
+    struct signals signals;
+    agent_init(&agent, &settings, base);
+    signals_init(&signals, base, agent.directory);
+    struct control *control = control_create(&agent);
+    VLOG_INFO("weftd %s, bridge %s, database %s", WEFT_VERSION,
+              settings.bridge, settings.db);
+
+    long long int since = time_msec();
+    bool started = false;
+    while (!signals.stop && !control_exiting(control)) {
+        loop_run(base);
+        unixctl_server_run(unixctl);
+        agent_run(&agent);
+        control_run(control);
+        if (!started && is_started(&agent, since)) {
+            started = true;
+            daemonize_complete();
+        }
+        if (!started) {
+            poll_timer_wait_until(since + START_MAX_MS);
+        }
+
+        agent_wait(&agent);
+        unixctl_server_wait(unixctl);
+        loop_wait(base);
+        if (signals.stop || control_exiting(control)) {
+            poll_immediate_wake();
+        }
+        poll_block();
+    }
+
+    VLOG_INFO("stopping; what is attached stays");
+    control_destroy(control);
+    agent_finish(&agent);
+    unixctl_server_destroy(unixctl);
+    signals_finish(&signals);
+    loop_destroy(base);
+    settings_finish(&settings);
+    return 0;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "overlay/admit.h"
+
+#include <stdlib.h>
+#include "overlay/address.h"
+#include "overlay/ifname.h"
+#include "packets.h"
+#include "svec.h"
+#include "util.h"
+
+/* How many names or MACs to try before giving up. */
+enum { ATTEMPTS_MAX = 256 };
+
+static char *choose_network(const struct attach_request *,
+                            const struct admit_host *,
+                            const struct network **);
+static char *choose_name(const struct attach_request *, char **namep);
+static char *check_existing(const struct attach_request *,
+                            const struct endpoint *, const char *netns,
+                            const char *network);
+static char *choose_addresses(const struct attach_request *,
+                              const struct network *,
+                              const struct admit_host *,
+                              const struct admit_claims *, struct endpoint *);
+static char *choose_mac(const struct attach_request *, const struct network *,
+                        const struct admit_claims *, struct endpoint *);
+static char *choose_port(const struct admit_claims *, struct endpoint *);
+
+char *
+admit_endpoint(const struct attach_request *req, const char *netns,
+               const struct admit_host *host,
+               const struct admit_claims *claims, struct endpoint *ep,
+               const struct endpoint **existing)
+{
+    const struct network *net;
+    *existing = NULL;
+    *ep = (struct endpoint) { .name = NULL };
+
+    char *error = choose_network(req, host, &net);
+    if (!error) {
+        error = choose_name(req, &ep->name);
+    }
+    if (error) {
+        return error;
+    }
+
+    const struct endpoint *other = claims->by_name(ep->name, claims->aux);
+    if (other) {
+        error = check_existing(req, other, netns, net->name);
+        *existing = error ? NULL : other;
+        endpoint_finish(ep);
+        return error;
+    }
+    other = claims->by_inside(netns, req->ifname, claims->aux);
+    if (other) {
+        error = xasprintf("interface %s in %s is endpoint %s already: detach "
+                          "that, or give another --ifname", req->ifname,
+                          netns, other->name);
+    } else if (req->mtu && host->mtu && req->mtu > host->mtu) {
+        error = xasprintf("--mtu %d is more than the %d that the underlay "
+                          "leaves", req->mtu, host->mtu);
+    }
+    ep->network = xstrdup(net->name);
+    ep->netns = xstrdup(netns);
+    ep->ifname = xstrdup(req->ifname);
+    ep->mtu = req->mtu;
+    if (!error) {
+        error = choose_addresses(req, net, host, claims, ep);
+    }
+    if (!error) {
+        error = choose_mac(req, net, claims, ep);
+    }
+    if (!error) {
+        error = choose_port(claims, ep);
+    }
+    if (error) {
+        endpoint_finish(ep);
+    }
+    return error;
+}
+
+static char *
+choose_network(const struct attach_request *req, const struct admit_host *host,
+               const struct network **netp)
+{
+    const struct shash *networks = &host->list->networks;
+    *netp = NULL;
+    if (req->network) {
+        *netp = shash_find_data(networks, req->network);
+    } else if (shash_count(networks) == 1) {
+        *netp = shash_first(networks)->data;
+    }
+    if (*netp) {
+        return NULL;
+    }
+
+    struct svec names = SVEC_EMPTY_INITIALIZER;
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, networks) {
+        svec_add(&names, node->name);
+    }
+    svec_sort(&names);
+    char *all = svec_join(&names, ", ", "");
+    svec_destroy(&names);
+    char *error = (req->network
+                   ? xasprintf("network %s is not in %s, which has: %s",
+                               req->network, host->file,
+                               all[0] ? all : "none")
+                   : xasprintf("which network? give --network: %s",
+                               all[0] ? all : "none is listed"));
+    free(all);
+    return error;
+}
+
+static char *
+choose_name(const struct attach_request *req, char **namep)
+{
+    *namep = (req->name ? xstrdup(req->name)
+              : request_default_name(req->netns));
+    return (*namep ? NULL
+            : xasprintf("%s gives no valid endpoint name: give --name (%s)",
+                        req->netns, NAME_RULE));
+}
+
+static bool
+same_ips(const struct attach_request *req, const struct endpoint *ep)
+{
+    for (size_t i = 0; i < req->n_ips; i++) {
+        if (!endpoint_has_ip(ep, &req->ips[i].addr)) {
+            return false;
+        }
+    }
+    return req->ip_auto || req->n_ips == ep->n_ips;
+}
+
+/* Is 'ep' what is asked for?  What was not said may be anything. */
+static char *
+check_existing(const struct attach_request *req, const struct endpoint *ep,
+               const char *netns, const char *network)
+{
+    const char *what
+        = (strcmp(ep->netns, netns) ? "in another namespace"
+           : strcmp(ep->network, network) ? "on another network"
+           : strcmp(ep->ifname, req->ifname) ? "under another interface name"
+           : !same_ips(req, ep) ? "with other addresses"
+           : !eth_addr_is_zero(req->mac) && !eth_addr_equals(req->mac, ep->mac)
+           ? "with another MAC"
+           : req->mtu && req->mtu != ep->mtu ? "with another MTU"
+           : NULL);
+    return (what
+            ? xasprintf("endpoint %s exists already, %s (%s, %s, %s): detach "
+                        "it first, or give another --name", ep->name, what,
+                        ep->netns, ep->network, ep->ifname)
+            : NULL);
+}
+
+static char *
+check_ip(const struct prefix *ip, const struct network *net,
+         const struct admit_claims *claims)
+{
+    const struct prefix *subnet = NULL;
+    for (size_t i = 0; i < net->n_subnets; i++) {
+        if (prefix_contains(&net->subnets[i], &ip->addr)) {
+            subnet = &net->subnets[i];
+        }
+    }
+    struct ds s = DS_EMPTY_INITIALIZER;
+    prefix_format(ip, &s);
+    const struct endpoint *other = claims->by_ip(net->name, &ip->addr,
+                                                 claims->aux);
+    char *error = NULL;
+    if (!subnet) {
+        error = xasprintf("address %s is in no subnet of network %s",
+                          ds_cstr(&s), net->name);
+    } else if (prefix_refuse_host(subnet, &ip->addr)) {
+        error = xasprintf("address %s %s network %s", ds_cstr(&s),
+                          prefix_refuse_host(subnet, &ip->addr), net->name);
+    } else if (ip->len < subnet->len) {
+        error = xasprintf("address %s: the subnet of network %s has /%d",
+                          ds_cstr(&s), net->name, subnet->len);
+    } else if (other) {
+        error = xasprintf("address %s is taken by endpoint %s", ds_cstr(&s),
+                          other->name);
+    }
+    ds_destroy(&s);
+    return error;
+}
+
+struct taken_aux {
+    const struct admit_claims *claims;
+    const struct endpoint *ep;      /* With its network and its addresses so
+                                     * far. */
+};
+
+static bool
+is_taken(const struct in6_addr *addr, const void *aux_)
+{
+    const struct taken_aux *aux = aux_;
+    return endpoint_has_ip(aux->ep, addr)
+           || aux->claims->by_ip(aux->ep->network, addr, aux->claims->aux);
+}
+
+/* The first subnet of each family gives one. */
+static char *
+choose_automatic(const struct network *net, const struct admit_host *host,
+                 const struct admit_claims *claims, struct endpoint *ep)
+{
+    struct taken_aux aux = { claims, ep };
+    bool done[2] = { false, false };
+
+    for (size_t i = 0; i < net->n_subnets; i++) {
+        const struct prefix *subnet = &net->subnets[i];
+        bool v4 = prefix_is_v4(subnet);
+        struct prefix slice;
+        if (done[v4] || ep->n_ips >= ENDPOINT_IPS_MAX) {
+            continue;
+        }
+        done[v4] = true;
+        char *error = address_slice(host->list, host->self, subnet, &slice);
+        if (error) {
+            return error;
+        }
+        struct prefix *ip = &ep->ips[ep->n_ips];
+        if (!address_allocate(subnet, &slice, is_taken, &aux, &ip->addr)) {
+            struct ds s = DS_EMPTY_INITIALIZER;
+            prefix_format(&slice, &s);
+            error = xasprintf("no free address in %s, this host's slice of "
+                              "network %s: give it another \"slice = ...\" in "
+                              "%s", ds_cstr(&s), net->name, host->file);
+            ds_destroy(&s);
+            return error;
+        }
+        ip->len = subnet->len;
+        ep->n_ips++;
+    }
+    return NULL;
+}
+
+static char *
+choose_addresses(const struct attach_request *req, const struct network *net,
+                 const struct admit_host *host,
+                 const struct admit_claims *claims, struct endpoint *ep)
+{
+    for (size_t i = 0; i < req->n_ips; i++) {
+        char *error = (endpoint_has_ip(ep, &req->ips[i].addr)
+                       ? xasprintf("an address is given twice")
+                       : check_ip(&req->ips[i], net, claims));
+        if (error) {
+            return error;
+        }
+        ep->ips[ep->n_ips++] = req->ips[i];
+    }
+    return req->ip_auto ? choose_automatic(net, host, claims, ep) : NULL;
+}
+
+static char *
+choose_mac(const struct attach_request *req, const struct network *net,
+           const struct admit_claims *claims, struct endpoint *ep)
+{
+    if (!eth_addr_is_zero(req->mac)) {
+        const struct endpoint *other = claims->by_mac(net->name, req->mac,
+                                                      claims->aux);
+        ep->mac = req->mac;
+        return (other
+                ? xasprintf("MAC "ETH_ADDR_FMT" is taken by endpoint %s",
+                            ETH_ADDR_ARGS(req->mac), other->name)
+                : NULL);
+    }
+    for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
+        ep->mac = mac_derive(&net->mac_prefix, &ep->ips[0].addr, i);
+        if (!claims->by_mac(net->name, ep->mac, claims->aux)) {
+            return NULL;
+        }
+    }
+    return xasprintf("no free MAC address: give --mac");
+}
+
+static char *
+choose_port(const struct admit_claims *claims, struct endpoint *ep)
+{
+    for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
+        ep->port = ifname_make(IFNAME_ENDPOINT_PREFIX, ep->name, i);
+        if (!claims->port_taken(ep->port, claims->aux)) {
+            return NULL;
+        }
+        free(ep->port);
+        ep->port = NULL;
+    }
+    return xasprintf("no free interface name for endpoint %s: give another "
+                     "--name", ep->name);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef OVERLAY_MODEL_H
+#define OVERLAY_MODEL_H 1
+
+/* The values that everything else is about: networks, peers, endpoints.
+ *
+ * Plain data, made by the parsers and by ovsdb/, read by everybody.  Nothing
+ * here knows a socket, a file, a clock or a row.
+ *
+ * An IP address of either family is a struct in6_addr; IPv4 is v4-mapped
+ * (::ffff:a.b.c.d), as everywhere in libopenvswitch. */
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "openvswitch/shash.h"
+#include "openvswitch/types.h"
+
+/* Named limits.  Whatever a user, a file or a peer can fill has one. */
+enum {
+    NAME_LEN_MAX = 31,              /* A network's, peer's, endpoint's name. */
+    VNI_MAX = (1 << 24) - 1,        /* RFC 7348, section 5: 24 bits. */
+    SUBNETS_MAX = 16,               /* Of one network. */
+    SLICES_MAX = 16,                /* Of one peer. */
+    ENDPOINT_IPS_MAX = 16,          /* Of one endpoint. */
+    PEERLIST_SIZE_MAX = 4 << 20,    /* Bytes of a peer file. */
+    PEERLIST_LINE_MAX = 190,        /* Bytes of one of its lines. */
+    NETWORKS_MAX = 4096,
+    PEERS_MAX = 16384,
+    VXLAN_PORT = 4789,              /* RFC 7348, section 5. */
+    VXLAN_OVERHEAD_IPV4 = 50,       /* Outer Ethernet to inner Ethernet: */
+    VXLAN_OVERHEAD_IPV6 = 70,       /* 14 + 20 or 40 + 8 + 8 bytes. */
+    MTU_MIN = 1280,                 /* RFC 8200, section 5. */
+    MTU_MAX = 65535,
+};
+
+/* An address and the length of its prefix: 0..32 for IPv4, 0..128 for IPv6.
+ * Bits beyond the prefix may be set ("10.1.0.7/16" is an interface's address);
+ * a subnet has none. */
+struct prefix {
+    struct in6_addr addr;
+    uint8_t len;
+};
+
+/* The first octets of generated MAC addresses. */
+struct mac_prefix {
+    uint8_t octets[3];
+    uint8_t len;                    /* 0 (not given), 2 or 3. */
+};
+
+struct network {
+    char *name;                     /* Owned.  The key in peerlist. */
+    uint32_t vni;                   /* 1..VNI_MAX. */
+    struct prefix subnets[SUBNETS_MAX];
+    size_t n_subnets;               /* In the order of the file; at least 1. */
+    struct mac_prefix mac_prefix;
+    int line;                       /* Of its section, from 1. */
+};
+
+struct peer {
+    char *name;                     /* Owned.  The key in peerlist. */
+    struct in6_addr address;        /* Of its VTEP, in the underlay. */
+    uint16_t port;                  /* VXLAN UDP port; 0: not given. */
+    struct prefix slices[SLICES_MAX];
+    size_t n_slices;
+    int line;
+};
+
+/* The shared list.  Borrowed by everybody, owned by the directory. */
+struct peerlist {
+    struct shash networks;          /* Contains struct network, by name. */
+    struct shash peers;             /* Contains struct peer, by name. */
+};
+
+/* One interface on a network: what `weft attach` asks for, and what the local
+ * database remembers (external_ids of the Interface). */
+struct endpoint {
+    char *name;                     /* Owned. */
+    char *network;                  /* Owned.  The network's name. */
+    char *netns;                    /* Owned.  Path, "/run/netns/red". */
+    char *ifname;                   /* Owned.  Its name inside: "eth0". */
+    char *port;                     /* Owned.  Name of the host's end and of
+                                     * the port on the bridge. */
+    struct eth_addr mac;
+    struct prefix ips[ENDPOINT_IPS_MAX];
+    size_t n_ips;
+    int mtu;                        /* 0: follow the underlay. */
+};
+
+/* A VXLAN port on the bridge, to one peer. */
+struct tunnel {
+    char *port;                     /* Owned.  Its name: "vx-hostb". */
+    char *peer;                     /* Owned.  The peer's name. */
+    uint32_t id;                    /* What flows call the peer; from 1, kept
+                                     * for as long as the port exists. */
+    struct in6_addr remote;
+    uint16_t dst_port;              /* UDP. */
+};
+
+void tunnel_finish(struct tunnel *);
+
+void peerlist_destroy(struct peerlist *);
+const struct network *peerlist_network(const struct peerlist *,
+                                       const char *name);
+const struct peer *peerlist_peer(const struct peerlist *, const char *name);
+
+void endpoint_finish(struct endpoint *);
+void endpoint_clone(struct endpoint *dst, const struct endpoint *src);
+bool endpoint_equal(const struct endpoint *, const struct endpoint *);
+bool endpoint_has_ip(const struct endpoint *, const struct in6_addr *);
+
+bool name_is_valid(const char *);
+#define NAME_RULE "1 to 31 characters of a-z A-Z 0-9 . _ -, " \
+                  "the first a letter or digit"
+
+/* Why a message, a log or a row cannot show 's': control bytes and characters,
+ * bytes that are not UTF-8.  NULL, or an owned message that does not show it
+ * either. */
+char *text_refuse(const char *s);
+
+/* The only decimal spelling of a number, "0" or "4789", into '*number'.  False
+ * for everything that another program might read as another number, or not
+ * read: signs, blanks, leading zeros, hexadecimal. */
+bool number_parse(const char *s, unsigned int *number);
+
+#endif /* overlay/model.h */

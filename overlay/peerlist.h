@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef OVERLAY_PEERLIST_H
+#define OVERLAY_PEERLIST_H 1
+
+/* The peer file: text in, a whole valid list out, or one message that says
+ * what is wrong and where.  There is nothing between the two.
+ *
+ *     [network blue]
+ *     vni = 100                    ; 1..16777215
+ *     subnet = 10.1.0.0/16         ; one or more
+ *     subnet = fd00:1::/64
+ *     mac-prefix = 0a:57           ; optional, 2 or 3 octets
+ *
+ *     [peer hosta]
+ *     address = 192.168.50.11      ; or an IPv6 address
+ *     port = 4790                  ; optional, VXLAN UDP port
+ *     slice = 10.1.11.0/24         ; optional, for automatic addresses
+ *
+ * Syntax: INI as inih reads it, lines of at most PEERLIST_LINE_MAX bytes,
+ * comments begin with ; or #. */
+
+#include "overlay/model.h"
+
+/* Parses the 'size' bytes at 'text', which need not end in a null.  'file' is
+ * what messages call it.  Returns NULL and stores an owned list in '*listp',
+ * or returns an owned message "FILE:LINE: what; what to do" and stores NULL.
+ *
+ * Refused: more than PEERLIST_SIZE_MAX bytes; a last line without newline (the
+ * mark of a file cut short); NUL and other control bytes, bytes that are not
+ * UTF-8; no section; an unknown section or key; a key given twice that may be
+ * given once; a missing vni, subnet or address; a bad name, VNI, subnet, MAC
+ * prefix, address, port; a VNI, name, or peer address that appears twice; two
+ * subnets of a network, or two slices, that overlap; a slice within no subnet;
+ * more than a named maximum of anything. */
+char *peerlist_parse(const char *file, const char *text, size_t size,
+                     struct peerlist **listp);
+
+/* Finds this host in 'list'.  'name' is what --name said, or NULL;
+ * 'hostname' the machine's; 'owned' its n_owned addresses, of which loopback
+ * and link-local ones are passed over.
+ *
+ *   - With 'name': the peer of that name, whether its address is owned or not
+ *     (a host may be known by its NAT's address).
+ *   - Else the one peer whose address is owned.  If several are (an address
+ *     that every machine has, say), the one among them called 'hostname'.
+ *
+ * Then no other peer's address may be owned: a tunnel to oneself is a loop.
+ *
+ * Returns NULL and stores the peer in '*selfp', or an owned message that names
+ * the addresses looked for. */
+char *peerlist_find_self(const char *file, const struct peerlist *list,
+                         const char *name, const char *hostname,
+                         const struct in6_addr *owned, size_t n_owned,
+                         const struct peer **selfp);
+
+/* The UDP port of the tunnel between two peers, the same seen from both: the
+ * one that is given, or VXLAN_PORT.  peerlist_find_self() has made sure that
+ * 'self' and 'peer' do not name two different ones, which no OVS tunnel could
+ * serve: its dst_port is also where it listens. */
+uint16_t peerlist_port(const struct peer *self, const struct peer *peer);
+
+/* Is the step from 'old' to 'new' so large that it looks like a file cut
+ * short: at least two peers, and more than half of them, gone; or at least
+ * two networks, and more than half of them?  Returns an owned message that
+ * says so, or NULL. */
+char *peerlist_mass_removal(const struct peerlist *old,
+                            const struct peerlist *new);
+
+#endif /* overlay/peerlist.h */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef OVERLAY_PIPELINE_H
+#define OVERLAY_PIPELINE_H 1
+
+/* The tables, their names and steps, and the cookies, out of pipeline.def.
+ * Called by compile, plan (names) and the agent (which tables to watch). */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "openvswitch/ofp-table.h"
+
+enum pipeline_table {
+#define PIPELINE_TABLE(ID, NUMBER, NAME, MISS, PURPOSE, MEANING) \
+    TABLE_##ID = NUMBER,
+#include "overlay/pipeline.def"
+};
+enum { TABLE_DROP = 255 };          /* A miss that goes nowhere. */
+
+struct pipeline_table_info {
+    enum pipeline_table id;
+    const char *name;
+    uint8_t miss;                   /* TABLE_DROP or a table. */
+    const char *purpose;
+    const char *meaning;            /* Of a miss. */
+};
+
+/* In the order of the pipeline; ends with a null name. */
+extern const struct pipeline_table_info pipeline_tables[];
+
+struct pipeline_field_info {
+    const char *id, *reg, *holds;
+};
+extern const struct pipeline_field_info pipeline_fields[];
+
+/* May a flow of table 'from' send a packet to table 'to'? */
+bool pipeline_goto_allowed(uint8_t from, uint8_t to);
+
+/* The tables' names for libopenvswitch's printers and parsers.  Destroy with
+ * ofputil_table_map_destroy(). */
+void pipeline_table_map_init(struct ofputil_table_map *);
+
+/* Cookies: 16 bits that say "Weft's", 8 bits of category, 32 of the object.
+ * Whatever has other upper bits is foreign and never touched. */
+#define COOKIE_OURS UINT64_C(0x5746000000000000)
+#define COOKIE_OURS_MASK UINT64_C(0xffff000000000000)
+enum cookie_category {
+    COOKIE_STATIC = 1,
+    COOKIE_NETWORK,                 /* Object: VNI. */
+    COOKIE_PEER,                    /* Object: the peer's id. */
+    COOKIE_ENDPOINT,                /* Object: its OpenFlow port. */
+    COOKIE_LEARNED,                 /* Object: the peer's id. */
+};
+uint64_t pipeline_cookie(enum cookie_category, uint32_t object);
+bool pipeline_cookie_is_ours(uint64_t cookie);
+bool pipeline_cookie_is_learned(uint64_t cookie);
+
+/* Groups of ours: the endpoints of a network here, and all peers. */
+#define GROUP_PEERS UINT32_C(0x57000000)
+#define GROUP_NETWORK(VNI) (GROUP_PEERS | (VNI))
+bool pipeline_group_is_ours(uint32_t group);
+
+/* What learn() may hold for one peer, and for how many seconds unused. */
+enum { LEARN_MAX = 4096, LEARN_IDLE_S = 300 };
+
+#endif /* overlay/pipeline.h */

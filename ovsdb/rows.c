@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "ovsdb/rows.h"
+
+#include <stdlib.h>
+#include "openvswitch/dynamic-string.h"
+#include "overlay/address.h"
+#include "packets.h"
+#include "util.h"
+
+void
+row_of_endpoint(const struct endpoint *ep, const char *bridge,
+                struct smap *ids)
+{
+    smap_add(ids, "weft-bridge", bridge);
+    smap_add(ids, "weft-endpoint", ep->name);
+    smap_add(ids, "weft-network", ep->network);
+    smap_add(ids, "weft-netns", ep->netns);
+    smap_add(ids, "weft-ifname", ep->ifname);
+    smap_add_format(ids, "weft-mac", ETH_ADDR_FMT, ETH_ADDR_ARGS(ep->mac));
+    if (ep->mtu) {
+        smap_add_format(ids, "weft-mtu", "%d", ep->mtu);
+    }
+
+    struct ds s = DS_EMPTY_INITIALIZER;
+    for (size_t i = 0; i < ep->n_ips; i++) {
+        ds_put_cstr(&s, i ? " " : "");
+        prefix_format(&ep->ips[i], &s);
+    }
+    smap_add(ids, "weft-ip", ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+static bool
+parse_ips(const char *text, struct endpoint *ep)
+{
+    char *copy = xstrdup(text);
+    char *save = NULL;
+    bool ok = true;
+
+    for (char *word = strtok_r(copy, " ", &save); word && ok;
+         word = strtok_r(NULL, " ", &save)) {
+        char *error = NULL;
+        struct prefix ip;
+        ok = ep->n_ips < ENDPOINT_IPS_MAX
+             && !(error = prefix_parse(word, &ip))
+             && !endpoint_has_ip(ep, &ip.addr);
+        free(error);
+        if (ok) {
+            ep->ips[ep->n_ips++] = ip;
+        }
+    }
+    free(copy);
+    return ok;
+}
+
+bool
+row_to_endpoint(const char *port, const struct smap *ids, struct endpoint *ep)
+{
+    const char *name = smap_get(ids, "weft-endpoint");
+    const char *network = smap_get(ids, "weft-network");
+    const char *netns = smap_get(ids, "weft-netns");
+    const char *ifname = smap_get(ids, "weft-ifname");
+    const char *mac = smap_get(ids, "weft-mac");
+
+    *ep = (struct endpoint) { .mtu = smap_get_int(ids, "weft-mtu", 0) };
+    if (!name || !name_is_valid(name) || !network || !netns || !ifname || !mac
+        || !eth_addr_from_string(mac, &ep->mac)
+        || !parse_ips(smap_get_def(ids, "weft-ip", ""), ep)) {
+        return false;
+    }
+    ep->name = xstrdup(name);
+    ep->network = xstrdup(network);
+    ep->netns = xstrdup(netns);
+    ep->ifname = xstrdup(ifname);
+    ep->port = xstrdup(port);
+    return true;
+}
+
+void
+row_of_tunnel(const struct tunnel *t, const char *bridge, struct smap *ids,
+              struct smap *options)
+{
+    smap_add(ids, "weft-bridge", bridge);
+    smap_add(ids, "weft-peer", t->peer);
+    smap_add_format(ids, "weft-peer-id", "%"PRIu32, t->id);
+
+    struct ds s = DS_EMPTY_INITIALIZER;
+    address_format(&t->remote, &s);
+    smap_add(options, "remote_ip", ds_cstr(&s));
+    ds_destroy(&s);
+
+    smap_add(options, "key", "flow");
+    if (t->dst_port != VXLAN_PORT) {
+        smap_add_format(options, "dst_port", "%"PRIu16, t->dst_port);
+    }
+    /* UDP over IPv6 has a checksum; only tunnels that were told so may leave
+     * it out (RFC 6936), and a foreign VTEP may not have been. */
+    if (!address_is_v4(&t->remote)) {
+        smap_add(options, "csum", "true");
+    }
+}
+
+bool
+row_to_tunnel(const char *port, const struct smap *ids,
+              const struct smap *options, struct tunnel *t)
+{
+    const char *peer = smap_get(ids, "weft-peer");
+    const char *remote = smap_get(options, "remote_ip");
+
+    *t = (struct tunnel) {
+        .id = smap_get_uint(ids, "weft-peer-id", 0),
+        .dst_port = smap_get_uint(options, "dst_port", VXLAN_PORT),
+    };
+    if (!peer || !t->id || !remote || !address_parse(remote, &t->remote)) {
+        return false;
+    }
+    t->peer = xstrdup(peer);
+    t->port = xstrdup(port);
+    return true;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef OVSDB_SWITCHDB_H
+#define OVSDB_SWITCHDB_H 1
+
+/* The local Open_vSwitch database: the ports of ours in it, kept up to date,
+ * and the one transaction that carries whatever waits.
+ *
+ * It says what is there and writes what it is told; what *should* exist is
+ * decided by the agent.  Losing the database loses nothing of what was read:
+ * the last known ports stay until it says otherwise. */
+
+#include "openvswitch/hmap.h"
+#include "openvswitch/types.h"
+#include "openvswitch/uuid.h"
+#include "overlay/model.h"
+
+struct switchdb;
+
+enum switchdb_kind {
+    SWITCHDB_ENDPOINT,
+    SWITCHDB_TUNNEL,
+    SWITCHDB_BROKEN,                /* Tagged ours, but not to be read. */
+};
+
+enum switchdb_bfd { BFD_NONE, BFD_DOWN, BFD_INIT, BFD_UP };
+
+/* A port on our bridge that is tagged ours. */
+struct switchdb_port {
+    struct hmap_node uuid_node, name_node;
+    struct uuid uuid;               /* Of the Interface. */
+    char *name;
+    enum switchdb_kind kind;
+    struct endpoint endpoint;       /* If kind says so. */
+    struct tunnel tunnel;           /* Likewise. */
+    ofp_port_t ofport;              /* 0: none yet. */
+    char *error;                    /* What vswitchd says; NULL if nothing. */
+    int ifindex;                    /* What vswitchd has open; 0: nothing. */
+    bool reopening;                 /* See switchdb_close_port(). */
+    enum switchdb_bfd bfd;
+    char *bfd_diag;                 /* NULL, or why it is not up. */
+};
+
+/* Called from switchdb_run(). */
+struct switchdb_events {
+    void (*port_changed)(const struct switchdb_port *, void *aux);
+    /* The row has gone; 'port' lives until the call returns. */
+    void (*port_gone)(const struct switchdb_port *, void *aux);
+    /* The bridge row changed, came or went. */
+    void (*bridge_changed)(void *aux);
+    /* A transaction ended; what 'seqno' covers is there, or nothing of it. */
+    void (*txn_done)(uint64_t seqno, bool success, void *aux);
+};
+
+/* 'remote' as --db takes it.  'bridge' names the bridge that is ours, and the
+ * lock that says so. */
+struct switchdb *switchdb_create(const char *remote, const char *bridge,
+                                 const struct switchdb_events *, void *aux);
+void switchdb_destroy(struct switchdb *);
+void switchdb_run(struct switchdb *);
+void switchdb_wait(struct switchdb *);
+
+bool switchdb_connected(const struct switchdb *);
+/* Has everything been read once, and is the lock ours? */
+bool switchdb_ready(const struct switchdb *);
+/* Does somebody else hold the lock, that is, serve this bridge? */
+bool switchdb_contended(const struct switchdb *);
+
+const struct hmap *switchdb_ports(const struct switchdb *);
+const struct switchdb_port *switchdb_find_port(const struct switchdb *,
+                                               const char *name);
+
+/* Is 'name' the name of any interface in the database, ours or not? */
+bool switchdb_name_taken(const struct switchdb *, const char *name);
+
+/* Can vswitchd do datapath 'type' ("system", "netdev")?  False as long as it
+ * has not said so. */
+bool switchdb_has_datapath(const struct switchdb *, const char *type);
+
+/* The bridge. */
+enum switchdb_bridge {
+    BRIDGE_ABSENT,
+    BRIDGE_FOREIGN,                 /* There, but without our tag. */
+    BRIDGE_WRONG,                   /* Ours, but changed by somebody. */
+    BRIDGE_OURS,
+};
+enum switchdb_bridge switchdb_bridge_state(const struct switchdb *,
+                                           const char *datapath_type);
+
+/* What the bridge of the underlay (datapath netdev) remembers, for when its
+ * interface is gone with vswitchd. */
+struct switchdb_underlay {
+    const char *bridge;
+    const char *nic;
+    const char *addresses;          /* Prefixes by blanks. */
+    const char *routes;             /* "DST via GW", by commas. */
+};
+enum switchdb_bridge switchdb_underlay_state(
+    const struct switchdb *, const char *bridge, struct switchdb_underlay *);
+
+/* Writing.  All of it goes into the transaction that is open now, which is
+ * only while switchdb_begin() has returned true: connected, lock ours, and no
+ * other transaction on its way.  switchdb_commit() sends it and returns its
+ * seqno (0 if there was nothing to write). */
+bool switchdb_begin(struct switchdb *);
+void switchdb_put_bridge(struct switchdb *, const char *host,
+                         const char *datapath_type);
+void switchdb_put_underlay(struct switchdb *,
+                           const struct switchdb_underlay *);
+void switchdb_del_bridge(struct switchdb *, const char *bridge);
+void switchdb_put_endpoint(struct switchdb *, const struct endpoint *);
+void switchdb_put_tunnel(struct switchdb *, const struct tunnel *);
+void switchdb_del_port(struct switchdb *, const char *name);
+
+/* vswitchd keeps a network device open though the link was deleted and made
+ * again under its name, and deleting and adding the port in one transaction
+ * does not make it look again.  Close makes the interface one that cannot be
+ * opened, without losing what its row remembers; open, in a later
+ * transaction, makes it ordinary again. */
+void switchdb_close_port(struct switchdb *, const char *name);
+void switchdb_open_port(struct switchdb *, const char *name);
+
+uint64_t switchdb_commit(struct switchdb *);
+
+#endif /* ovsdb/switchdb.h */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A peer file of any bytes is either refused with one line that can be shown,
+ * or is a list that keeps every promise of peerlist.h. */
+
+#include <config.h>
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/util.h"
+#include "overlay/address.h"
+#include "overlay/peerlist.h"
+#include "packets.h"
+#include "util.h"
+
+/* Pairs are compared with each other up to here. */
+enum { CHECKED_MAX = 64 };
+
+static void
+check_message(char *error)
+{
+    if (error) {
+        char *reason = text_refuse(error);
+
+        ovs_assert(!reason);
+        ovs_assert(!strncmp(error, "peers.conf:", 11));
+        ovs_assert(strlen(error) < 1024);
+        free(error);
+    }
+}
+
+/* 'p' is what its own text would be parsed to. */
+static void
+check_subnet(const struct prefix *p)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    struct prefix again;
+
+    prefix_format(p, &ds);
+    ovs_assert(!prefix_parse_subnet(ds_cstr(&ds), &again));
+    ovs_assert(prefix_equal(p, &again));
+    ds_destroy(&ds);
+}
+
+static void
+check_network(const struct peerlist *list, const struct network *network)
+{
+    const struct mac_prefix *mac = &network->mac_prefix;
+    struct shash_node *node;
+    int n = 0;
+
+    ovs_assert(name_is_valid(network->name));
+    ovs_assert(peerlist_network(list, network->name) == network);
+    ovs_assert(network->vni >= 1 && network->vni <= VNI_MAX);
+    ovs_assert(network->n_subnets >= 1 && network->n_subnets <= SUBNETS_MAX);
+    ovs_assert(network->line >= 1);
+    ovs_assert(!mac->len || mac->len == 2 || mac->len == 3);
+    ovs_assert(!mac->len || (mac->octets[0] & 3) == 2);
+    for (size_t i = 0; i < network->n_subnets; i++) {
+        check_subnet(&network->subnets[i]);
+        for (size_t j = 0; j < i; j++) {
+            ovs_assert(!prefix_overlaps(&network->subnets[i],
+                                        &network->subnets[j]));
+        }
+    }
+    SHASH_FOR_EACH (node, &list->networks) {
+        const struct network *other = node->data;
+
+        ovs_assert(other == network || other->vni != network->vni);
+        if (++n > CHECKED_MAX) {
+            break;
+        }
+    }
+}
+
+static bool
+is_within_some_subnet(const struct peerlist *list, const struct prefix *slice)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &list->networks) {
+        const struct network *network = node->data;
+
+        for (size_t i = 0; i < network->n_subnets; i++) {
+            if (prefix_within(slice, &network->subnets[i])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool
+slices_overlap(const struct peer *a, const struct peer *b)
+{
+    for (size_t i = 0; i < a->n_slices; i++) {
+        for (size_t j = 0; j < b->n_slices; j++) {
+            if ((a != b || i != j)
+                && prefix_overlaps(&a->slices[i], &b->slices[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool
+none_taken(const struct in6_addr *addr OVS_UNUSED, const void *aux OVS_UNUSED)
+{
+    return false;
+}
+
+static void
+check_allocation(const struct peerlist *list, const struct peer *peer)
+{
+    struct shash_node *node;
+    int n = 0;
+
+    SHASH_FOR_EACH (node, &list->networks) {
+        const struct network *network = node->data;
+
+        for (size_t i = 0; i < network->n_subnets; i++) {
+            const struct prefix *subnet = &network->subnets[i];
+            struct in6_addr addr = subnet->addr;
+            struct prefix slice;
+
+            free(address_slice(list, peer, subnet, &slice));
+            ovs_assert(prefix_within(&slice, subnet));
+            if (address_allocate(subnet, &slice, none_taken, NULL, &addr)) {
+                ovs_assert(prefix_contains(&slice, &addr));
+                ovs_assert(!prefix_refuse_host(subnet, &addr));
+                ovs_assert(!address_refuse_unicast(&addr));
+            }
+
+            struct eth_addr mac = mac_derive(&network->mac_prefix, &addr, n);
+            ovs_assert(!eth_addr_is_multicast(mac) && eth_addr_is_local(mac));
+        }
+        if (++n > CHECKED_MAX) {
+            break;
+        }
+    }
+}
+
+static void
+check_find_self(const struct peerlist *list, const struct peer *peer)
+{
+    const struct in6_addr owned[] = {
+        in6addr_loopback, peer->address, in6_addr_mapped_ipv4(htonl(1)),
+    };
+    const struct peer *self;
+    char *error;
+
+    error = peerlist_find_self("peers.conf", list, NULL, peer->name, owned,
+                               ARRAY_SIZE(owned), &self);
+    ovs_assert(error ? !self : self == peer);
+    check_message(error);
+
+    error = peerlist_find_self("peers.conf", list, peer->name, NULL, NULL, 0,
+                               &self);
+    ovs_assert(error ? !self : self == peer);
+    check_message(error);
+
+    error = peerlist_find_self("peers.conf", list, NULL, peer->name, owned, 1,
+                               &self);
+    ovs_assert(error && !self);
+    check_message(error);
+}
+
+static void
+check_peer(const struct peerlist *list, const struct peer *peer)
+{
+    struct shash_node *node;
+    int n = 0;
+
+    ovs_assert(name_is_valid(peer->name));
+    ovs_assert(peerlist_peer(list, peer->name) == peer);
+    ovs_assert(!address_refuse_unicast(&peer->address));
+    ovs_assert(peer->n_slices <= SLICES_MAX);
+    ovs_assert(peer->line >= 1);
+    for (size_t i = 0; i < peer->n_slices; i++) {
+        check_subnet(&peer->slices[i]);
+        ovs_assert(is_within_some_subnet(list, &peer->slices[i]));
+    }
+    SHASH_FOR_EACH (node, &list->peers) {
+        const struct peer *other = node->data;
+
+        ovs_assert(other == peer
+                   || !ipv6_addr_equals(&other->address, &peer->address));
+        ovs_assert(!slices_overlap(peer, other));
+        ovs_assert(peerlist_port(peer, other));
+        if (++n > CHECKED_MAX) {
+            break;
+        }
+    }
+    check_find_self(list, peer);
+    check_allocation(list, peer);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct peerlist *list;
+    struct shash_node *node;
+    char *error = peerlist_parse("peers.conf", (const char *) data, size,
+                                 &list);
+
+    ovs_assert(!error == (list != NULL));
+    check_message(error);
+    if (list) {
+        int n = 0;
+
+        ovs_assert(data[size - 1] == '\n');
+        ovs_assert(!peerlist_mass_removal(list, list));
+        SHASH_FOR_EACH (node, &list->networks) {
+            check_network(list, node->data);
+        }
+        SHASH_FOR_EACH (node, &list->peers) {
+            check_peer(list, node->data);
+            if (++n > CHECKED_MAX) {
+                break;
+            }
+        }
+        peerlist_destroy(list);
+    }
+    return 0;
+}

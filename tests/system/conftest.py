@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the system tests.  They need root, as the lab does.
+
+lab         two hosts, each with its Open vSwitch and its weftd
+make_lab    makes labs: make_lab(hosts=3, nat=True).  See lab.Lab.
+
+Every lab is removed after its test.  If the test failed, its logs are kept
+(below $WEFT_TEST_LOGS or /tmp) and the end of each weftd's log is shown.
+"""
+
+import os
+import shutil
+
+import pytest
+
+from lab import Lab
+
+# The binaries under test: the build tree that comes first in PATH.
+WEFTD = shutil.which("weftd")
+BUILD = os.environ.get("WEFT_BUILD") or WEFTD and os.path.dirname(WEFTD)
+LOG_LINES = 30
+
+
+def pytest_collection_modifyitems(items):
+    if items and os.geteuid() != 0:
+        pytest.exit("the system tests need root", returncode=1)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        item.stash[FAILED] = True
+        for lab in item.stash.get(LABS, []):
+            for host in lab.hosts:
+                tail = "\n".join(host.log().splitlines()[-LOG_LINES:])
+                if tail:
+                    report.sections.append((f"weftd.log of {host.name}",
+                                            tail))
+
+
+FAILED = pytest.StashKey()
+LABS = pytest.StashKey()
+
+
+@pytest.fixture
+def make_lab(request):
+    labs = request.node.stash.setdefault(LABS, [])
+
+    def make(hosts=2, **options):
+        options.setdefault("build", BUILD)
+        labs.append(Lab(hosts, **options))
+        return labs[-1]
+
+    yield make
+    failed = request.node.stash.get(FAILED, False)
+    complaints = []
+    for lab in labs:
+        try:
+            lab.close(failed)
+        except Exception as e:      # The others are to be closed all the same.
+            complaints.append(str(e))
+        if lab.kept:
+            print(f"lab {lab.name}: logs in {lab.kept}")
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def lab(make_lab):
+    return make_lab()

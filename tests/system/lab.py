@@ -1,0 +1,505 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A lab: several hosts on this one machine, each with an Open vSwitch and a
+weftd of its own, joined by an underlay segment.
+
+The system tests use it as a module, ./quickstart as a command.
+
+What a host is
+    A set of namespaces (mount, network, UTS, PID) held by one process, the
+    host's init.  Inside, the default paths of Open vSwitch and of weft are
+    the host's own: /run is fresh; /etc is the machine's with a layer of its
+    own above; the database lives in memory; the logs of /var/log/openvswitch
+    lie in the lab's directory; and /etc/weft is ONE directory that all hosts
+    of the lab share, as they would by NFS or by a configuration tool.  So
+    `weft status` or `ovs-vsctl show` need no option and no environment.
+
+Who keeps whom alive
+    The lab's init is the first process of the lab's PID namespace.  It owns
+    the underlay's network namespace, and the PID namespaces of all hosts lie
+    inside its own:
+
+        owner (a test, `lab.py up`)
+          | lifeline: a pipe that the init reads from
+        the lab's init          network namespace with the bridge `underlay`
+          +- hosta's init       eth0 <-> hosta on that bridge, 192.168.50.11
+          |    +- ovsdb-server, ovs-vswitchd, weftd, whatever is run there
+          +- hostb's init       eth0 <-> hostb on that bridge, 192.168.50.12
+
+    When the owner ends, however that happens, the lifeline closes, the init
+    removes the lab's directory and ends; the kernel then kills everything in
+    its PID namespace and drops what only they held: links, mounts, network
+    namespaces.  Nothing of a lab is ever visible in the machine's own
+    namespaces but the processes and /run/weft-lab/NAME.  `lab.py up` cuts
+    its lab loose at the end; `lab.py down` kills that one process.
+"""
+
+import argparse
+import contextlib
+import ipaddress
+import json
+import os
+import shutil
+import signal
+import socket
+import string
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from host import (OVS_DAEMONS, CommandFailed, Host, LabError, Node,
+                  setup_host, wait_for)
+from namespaces import (MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
+                        PR_SET_NAME, NamespaceError, kill_and_wait, mount,
+                        process_alive, process_stat, sleep_forever,
+                        spawn_init, syscall)
+
+__all__ = ["CommandFailed", "Host", "Lab", "LabError", "Node", "wait_for"]
+
+LABS = Path("/run/weft-lab")
+TOP = Path(__file__).resolve().parents[2]
+UNDERLAYS = {
+    "ipv4": ["192.168.50.0/24"],
+    "ipv6": ["fd50::/64"],
+    "both": ["192.168.50.0/24", "fd50::/64"],
+}
+NETWORKS = """\
+[network blue]
+vni = 100
+subnet = 10.1.0.0/16
+subnet = fd00:1::/64
+"""
+MAX_HOSTS = 200                 # The addresses that an underlay has for them.
+NAME_CHARACTERS = set(string.ascii_letters + string.digits + "-_")
+
+
+class Lab:
+    """Makes a lab at once, and removes it at close().
+
+    hosts       how many, named hosta, hostb and so on
+    name        unique on the machine; made up if not given
+    build       where weft and weftd were built
+    networks    text for the top of peers.conf; all hosts are its peers
+    underlay    "ipv4", "ipv6" or "both" (IPv4 is then the peers' address)
+    mtu         of the underlay
+    nat         give every host an eth1 with the same 10.0.2.15/24 and a
+                default route over it, as Vagrant does
+    weftd       start the agents; else only the switches
+    """
+
+    def __init__(self, hosts=2, name=None, build=None, networks=NETWORKS,
+                 underlay="ipv4", mtu=1500, nat=False, weftd=True):
+        if os.geteuid() != 0:
+            raise LabError("a lab needs root")
+        if not 0 <= hosts <= MAX_HOSTS:
+            raise LabError(f"a lab has at most {MAX_HOSTS} hosts")
+        self.name = name or f"lab{os.getpid()}-{time.monotonic_ns() % 10**9}"
+        self.dir = _lab_dir(self.name)
+        self.build = Path(build or TOP / "_build").resolve()
+        self.hosts = []
+        self.weft_dir = self.dir / "weft"
+        self._subnets = [ipaddress.ip_network(n) for n in UNDERLAYS[underlay]]
+        self._mtu = mtu
+        self._nat = nat
+        self._number = 11       # Of the next host, in its addresses.
+        self._lifeline = None
+        self._made = False
+        self._closed = False
+        try:
+            self._create()
+            self.add_hosts([_host_name(i) for i in range(hosts)],
+                           networks=networks, weftd=weftd)
+        except (LabError, NamespaceError) as e:
+            self._remove(keep=bool(self.hosts))
+            if self.kept:
+                raise LabError(f"{e}\nlogs: {self.kept}") from e
+            raise
+        except BaseException:
+            self._remove()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.close(failed=kind is not None)
+
+    def __getitem__(self, name):
+        if name == "underlay":
+            return self.underlay
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise LabError(f"no host {name} in lab {self.name}: there are "
+                       + ", ".join(h.name for h in self.hosts)
+                       + " and underlay")
+
+    # Making.
+
+    def add_host(self, name=None, ovs=True, weftd=True):
+        """One more host, in the peer file if it has an Open vSwitch."""
+        name = name or _host_name(len(self.hosts))
+        return self.add_hosts([name], ovs, weftd)[0]
+
+    def add_hosts(self, names, ovs=True, weftd=True, networks=None):
+        for name in names:
+            if (name in [h.name for h in self.hosts] or name == "underlay"
+                    or not 0 < len(name) <= 11):
+                raise LabError(f"{name}: not usable as a host's name")
+        added = [self._make_host(name, ovs) for name in names]
+        self._plug(added)
+        self._name_hosts()
+        if networks is not None:
+            self._networks = networks
+        if ovs:
+            self.write_peers(self.peers_text())
+        begun = []
+        for host in added:
+            script = host._network_script(self._nat)
+            if ovs:
+                script += (f"{host._ovsdb_script()}\n"
+                           f"{host._vswitchd_script()}\n")
+                if weftd:
+                    script += host._weftd_script() + "\n"
+            begun.append(host._begin(script))
+        for host, process in zip(added, begun):
+            host._end(process, "the host")
+        self._write_state()
+        return added
+
+    def peers_text(self, networks=None):
+        """A peers.conf of the networks and of all hosts with a switch."""
+        text = self._networks if networks is None else networks
+        for host in self.hosts:
+            if host.ovs:
+                text += f"\n[peer {host.name}]\naddress = {host.address}\n"
+        return text
+
+    def write_peers(self, text):
+        """Replaces the one /etc/weft/peers.conf of all hosts, atomically."""
+        new = self.weft_dir / ".peers.conf.new"
+        if isinstance(text, bytes):
+            new.write_bytes(text)
+        else:
+            new.write_text(text)
+        new.rename(self.weft_dir / "peers.conf")
+
+    def _create(self):
+        _sweep()
+        LABS.mkdir(mode=0o755, exist_ok=True)
+        try:
+            self.dir.mkdir()
+        except FileExistsError:
+            raise LabError(f"there is a lab {self.name} already") from None
+        self._made = True
+        self.weft_dir.mkdir()
+        reading, self._lifeline = os.pipe()
+        try:
+            pid = spawn_init(self._setup_underlay,
+                             lambda: self._outlive(reading),
+                             lifeline=reading)
+        finally:
+            os.close(reading)
+        self.underlay = Node(self, "underlay", pid)
+        self._write_state()
+        self._ip_batch(["link set lo up",
+                        f"link add underlay mtu {self._mtu} type bridge"
+                        " forward_delay 0 mcast_snooping 0",
+                        "link set underlay up"])
+
+    def _outlive(self, lifeline):
+        """The lab's init: stays as long as its owner, or longer if told."""
+        syscall("prctl", PR_SET_NAME, b"weft-lab", 0, 0, 0)
+        if os.read(lifeline, 1):
+            sleep_forever(f"weft-lab/{self.name}")
+        shutil.rmtree(self.dir, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            LABS.rmdir()
+
+    def _setup_underlay(self):
+        socket.sethostname("underlay")
+        mount(None, "/", None, MS_REC | MS_PRIVATE)
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+    def _make_host(self, name, ovs):
+        (self.dir / name).mkdir()
+        pid = spawn_init(
+            lambda: setup_host(name, self.dir / name, self.weft_dir),
+            lambda: sleep_forever(f"weft-lab/{self.name}/{name}"),
+            within=self.underlay.pid)
+        addresses = [_nth_address(net, self._number) for net in self._subnets]
+        self._number += 1
+        host = Host(self, name, pid, addresses, ovs)
+        self.hosts.append(host)
+        return host
+
+    def _plug(self, hosts):
+        """Cables from the hosts to the underlay."""
+        batch = []
+        for host in hosts:
+            mtu = f"mtu {self._mtu}"
+            batch += [f"link add {host.name} {mtu} type veth peer name eth0"
+                      f" {mtu} netns {host.pid}",
+                      f"link set {host.name} master underlay up"]
+            if self._nat:
+                batch += [f"link add nat-{host.name} type veth peer name eth1"
+                          f" netns {host.pid}",
+                          f"link set nat-{host.name} up"]
+        self._ip_batch(batch)
+        # As in _network_script(): whole checksums only.
+        self.underlay.sh("".join(f"ethtool -K {host.name} tx off >/dev/null\n"
+                                 for host in hosts))
+
+    def _ip_batch(self, lines):
+        # Only the network namespace: the pids in it are those out here.
+        result = subprocess.run(
+            ["nsenter", f"--net=/proc/{self.underlay.pid}/ns/net",
+             "ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True,
+            capture_output=True, check=False)
+        if result.returncode:
+            raise CommandFailed(result, self.name)
+
+    def _name_hosts(self):
+        """Every host knows all of them by name."""
+        text = "127.0.0.1 localhost\n::1 localhost\n" + "".join(
+            f"{a.ip} {h.name}\n" for h in self.hosts for a in h.addresses)
+        for host in self.hosts:
+            with contextlib.suppress(FileNotFoundError):    # Its plug is out.
+                host.path("/etc/hosts").write_text(text)
+
+    # Ending.
+
+    def close(self, failed=False):
+        """Removes the lab.  Raises LabError if a daemon of it had crashed or
+        a sanitizer had something to say; then, and when the caller says that
+        it 'failed', the logs are kept and self.kept tells where."""
+        if self._closed:
+            return
+        problems = [text for host in self.hosts for text in host._problems()]
+        self._remove(keep=failed or bool(problems))
+        if problems:
+            raise LabError("\n".join(problems) + f"\nlogs: {self.kept}")
+
+    def _remove(self, keep=False):
+        self._closed = True
+        self.kept = None
+        node = getattr(self, "underlay", None)
+        if node:
+            kill_and_wait(node.pid, node.started)
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+        if keep:
+            parent = Path(os.environ.get("WEFT_TEST_LOGS")
+                          or os.environ.get("TMPDIR") or "/tmp")
+            parent.mkdir(parents=True, exist_ok=True)
+            self.kept = parent / f"weft-{self.name}"
+            shutil.rmtree(self.kept, ignore_errors=True)
+            shutil.move(self.dir, self.kept)
+        if self._made:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            LABS.rmdir()
+
+    # The lab that outlives its maker, for the command.
+
+    def _write_state(self):
+        state = {
+            "pid": self.underlay.pid, "started": self.underlay.started,
+            "build": str(self.build),
+            "hosts": [{"name": h.name, "pid": h.pid, "started": h.started,
+                       "addresses": [str(a) for a in h.addresses],
+                       "ovs": h.ovs} for h in self.hosts],
+        }
+        new = self.dir / ".state.new"
+        new.write_text(json.dumps(state, indent=1) + "\n")
+        new.rename(self.dir / "state")
+
+    def keep(self):
+        """Lets the lab live on when its maker ends."""
+        os.write(self._lifeline, b"k")
+
+    @classmethod
+    def find(cls, name):
+        """The lab of that name that is up."""
+        state = _state(name)
+        if not state or not process_alive(state["pid"], state["started"]):
+            raise LabError(f"lab {name} is not up")
+        self = cls.__new__(cls)
+        self.name = name
+        self.build = Path(state["build"])
+        self.dir = _lab_dir(name)
+        self.weft_dir = self.dir / "weft"
+        self.underlay = Node(self, "underlay", state["pid"],
+                             state["started"])
+        self.hosts = [
+            Host(self, h["name"], h["pid"],
+                 [ipaddress.ip_interface(a) for a in h["addresses"]],
+                 h["ovs"], h["started"]) for h in state["hosts"]]
+        self._closed = True     # Its end is not ours.
+        return self
+
+
+def _host_name(index):
+    """hosta to hostz, then hostaa and so on."""
+    letters = ""
+    index += 1
+    while index:
+        index, letter = divmod(index - 1, 26)
+        letters = string.ascii_lowercase[letter] + letters
+    return "host" + letters
+
+
+def _nth_address(net, number):
+    """With last digits that read the same in both families."""
+    index = number if net.version == 4 else int(str(number), 16)
+    return ipaddress.ip_interface(f"{net[index]}/{net.prefixlen}")
+
+
+def _lab_dir(name):
+    if not name or not set(name) <= NAME_CHARACTERS:
+        raise LabError(f"{name}: a lab's name is made of letters, digits, "
+                       "- and _")
+    return LABS / name
+
+
+def _state(name):
+    try:
+        return json.loads((_lab_dir(name) / "state").read_text())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def names():
+    """The labs of this machine, up or fallen."""
+    try:
+        return sorted(p.name for p in LABS.iterdir() if p.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def down(name):
+    """Removes a lab, up or fallen.  Returns whether there was one."""
+    directory = _lab_dir(name)
+    there = directory.is_dir()
+    state = _state(name)
+    if state:
+        kill_and_wait(state["pid"], state["started"])
+    if there:
+        shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        LABS.rmdir()
+    return there
+
+
+def _sweep():
+    """Removes what labs left whose init was killed."""
+    for name in names():
+        state = _state(name)
+        if state and not process_alive(state["pid"], state["started"]):
+            down(name)
+
+
+# --- the command -----------------------------------------------------------
+
+def _up(args):
+    down(args.name)
+    with contextlib.ExitStack() as stack:
+        lab = stack.enter_context(Lab(
+            hosts=args.hosts, name=args.name, build=args.build,
+            underlay=args.underlay, mtu=args.mtu, nat=args.nat,
+            weftd=args.weftd))
+        lab.keep()
+        stack.pop_all()
+    return 0
+
+
+def _down(args):
+    down(args.name)
+    return 0
+
+
+def _exec(args):
+    node = Lab.find(args.name)[args.host]
+    command = args.command or ["bash", "-i"]
+    if command[0] == "--":
+        command = command[1:]
+    here = os.getcwd()
+    if not os.path.isdir(f"/proc/{node.pid}/root{here}"):
+        here = "/"
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.execvpe("nsenter", node.argv(command, directory=here),
+               node.environment())
+
+
+def _list(args):
+    for name in names():
+        state = _state(name)
+        up = state and process_alive(state["pid"], state["started"])
+        print(f"{name:20} {'up' if up else 'fallen'}"
+              + (f", {len(state['hosts'])} hosts" if up else ""))
+    return 0
+
+
+def _status(args):
+    lab = Lab.find(args.name)
+    print(f"lab {lab.name}: peers.conf and logs are in {lab.dir}")
+    for host in lab.hosts:
+        daemons = [f"{daemon} {'runs' if host.is_running(daemon) else 'down'}"
+                   for daemon in OVS_DAEMONS + ("weftd",)] if host.ovs else []
+        print(f"  {host.name:10} "
+              + ", ".join([str(a.ip) for a in host.addresses] + daemons))
+    return 0
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(
+        prog="lab.py", description="Several hosts on this one machine, each "
+        "with its own Open vSwitch and weftd.")
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument("--name", default="quickstart", metavar="LAB")
+    commands = parser.add_subparsers(dest="verb", required=True,
+                                     metavar="COMMAND")
+
+    def command(verb, function, text):
+        sub = commands.add_parser(verb, parents=[named], help=text)
+        sub.set_defaults(function=function)
+        return sub
+
+    up = command("up", _up, "make a lab that stays; an old one goes first")
+    up.add_argument("--hosts", type=int, default=2, metavar="N")
+    up.add_argument("--build", metavar="DIR",
+                    help="where weft and weftd were built")
+    up.add_argument("--underlay", choices=sorted(UNDERLAYS), default="ipv4")
+    up.add_argument("--mtu", type=int, default=1500)
+    up.add_argument("--nat", action="store_true",
+                    help="an eth1 with the same 10.0.2.15 on every host")
+    up.add_argument("--no-weftd", dest="weftd", action="store_false",
+                    help="only the switches")
+    command("down", _down, "remove it")
+    run = command("exec", _exec, "run a command on a host")
+    run.add_argument("host", metavar="HOST",
+                     help="a host's name, or underlay")
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD")
+    shell = command("shell", _exec, "a shell on a host")
+    shell.add_argument("host", metavar="HOST")
+    shell.set_defaults(command=None)
+    command("list", _list, "the labs of this machine")
+    command("status", _status, "one lab's hosts and their daemons")
+    args = parser.parse_args(argv)
+    if os.geteuid() != 0:
+        print("lab: namespaces need root", file=sys.stderr)
+        return 1
+    try:
+        return args.function(args)
+    except (LabError, NamespaceError) as e:
+        print(f"lab: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main(sys.argv[1:]))
