@@ -64,7 +64,7 @@ port_gone(const struct switchdb_port *port, void *a_)
     struct agent *a = a_;
     if (port->kind == SWITCHDB_ENDPOINT) {
         endpoints_port_gone(a->endpoints, port);
-    } else if (port->kind == SWITCHDB_TUNNEL) {
+    } else if (port->kind == SWITCHDB_TUNNEL && !a->leaving) {
         tunnels_port_gone(a->tunnels, port);
     }
 }

@@ -4,6 +4,7 @@
 #include "agent/ofswitch.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include "flow.h"
 #include "openvswitch/list.h"
 #include "openvswitch/match.h"
@@ -61,7 +62,7 @@ struct bundle {
 
 struct ofswitch {
     struct rconn *rconn;
-    char *target;
+    char *target;               /* "unix:PATH" */
     unsigned int connection;    /* rconn's seqno of the connection we know. */
     enum state state;
     struct plan observed;       /* While S_READING. */
@@ -163,7 +164,11 @@ ofswitch_wait(struct ofswitch *sw)
 void
 ofswitch_connect(struct ofswitch *sw)
 {
-    if (!rconn_is_connected(sw->rconn)) {
+    /* Without a socket there is nothing to hurry for; the first call sets the
+     * back-off going. */
+    bool there = access(strchr(sw->target, ':') + 1, F_OK) == 0;
+    if (!rconn_is_connected(sw->rconn)
+        && (there || !rconn_is_reliable(sw->rconn))) {
         rconn_disconnect(sw->rconn);
         rconn_connect(sw->rconn, sw->target, sw->target);
     }

@@ -23,7 +23,9 @@ struct underlay {
     struct rtnl_route routes[ROUTES_MAX];   /* 'oif' is not meant. */
     size_t n_routes;
     bool known;                     /* The above has been found out. */
-    bool guarded;                   /* The NIC's ingress drops. */
+    int guarded;                    /* Ifindex of the NIC whose ingress drops;
+                                     * 0: none. */
+    bool restored;                  /* Nothing is to be done any more. */
     bool dirty;
     char *problem;
     struct switchdb *db;
@@ -71,7 +73,7 @@ void
 underlay_run(struct underlay *u)
 {
     struct switchdb_underlay row;
-    if (!u->dirty || !switchdb_ready(u->db)) {
+    if (!u->dirty || u->restored || !switchdb_ready(u->db)) {
         return;
     }
     u->dirty = false;
@@ -162,8 +164,7 @@ underlay_restore(struct underlay *u)
         u->routes[i].oif = nic.ifindex;
         (void) rtnl_route_add(rtnl, &u->routes[i]);
     }
-    u->known = false;
-    u->dirty = false;
+    u->restored = true;
     return error;
 }
 
@@ -275,6 +276,25 @@ format_routes(const struct underlay *u)
     return ds_steal_cstr(&s);
 }
 
+/* Where the addresses that were moved are. */
+struct held_aux {
+    const struct underlay *u;
+    int nic, phy;                   /* Ifindexes. */
+    bool on_nic[ADDRESSES_MAX], on_phy[ADDRESSES_MAX];
+};
+
+static void
+note_held(const struct rtnl_addr *a, void *aux_)
+{
+    struct held_aux *aux = aux_;
+    for (size_t i = 0; i < aux->u->n_addresses; i++) {
+        if (prefix_equal(&aux->u->addresses[i], &a->ip)) {
+            aux->on_nic[i] = aux->on_nic[i] || a->ifindex == aux->nic;
+            aux->on_phy[i] = aux->on_phy[i] || a->ifindex == aux->phy;
+        }
+    }
+}
+
 /* Makes the kernel's side what it should be; every step may have been done. */
 static char *
 apply(struct underlay *u)
@@ -288,22 +308,28 @@ apply(struct underlay *u)
         return xasprintf("interface %s is not there: is ovs-vswitchd "
                          "running?", u->bridge);
     }
-    if (!u->guarded) {
+    if (u->guarded != nic.ifindex) {
         char *error = guard(u, true);
         if (error) {
             return error;
         }
-        u->guarded = true;
+        /* A NIC without the offload refuses; it needs none. */
+        (void) rtnl_tx_checksum(-1, u->nic, false);
+        u->guarded = nic.ifindex;
     }
-    /* A NIC without the offload refuses; it needs none. */
-    (void) rtnl_tx_checksum(-1, u->nic, false);
-    int error = rtnl_link_up(rtnl, phy.ifindex, true);
+
+    /* Only what differs: each change is an event that brings us here again. */
+    struct held_aux aux = { .u = u, .nic = nic.ifindex, .phy = phy.ifindex };
+    int error = rtnl_addrs_dump(rtnl, note_held, &aux);
+    if (!error && !(phy.flags & IFF_UP)) {
+        error = rtnl_link_up(rtnl, phy.ifindex, true);
+    }
     for (size_t i = 0; i < u->n_addresses && !error; i++) {
-        error = rtnl_address_add(rtnl, phy.ifindex, &u->addresses[i]);
-        error = error == -EEXIST ? 0 : error;
-        if (!error) {
-            /* Usually gone already. */
-            (void) rtnl_address_del(rtnl, nic.ifindex, &u->addresses[i]);
+        if (!aux.on_phy[i]) {
+            error = rtnl_address_add(rtnl, phy.ifindex, &u->addresses[i]);
+        }
+        if (!error && aux.on_nic[i]) {
+            error = rtnl_address_del(rtnl, nic.ifindex, &u->addresses[i]);
         }
     }
     for (size_t i = 0; i < u->n_routes && !error; i++) {

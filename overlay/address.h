@@ -25,8 +25,8 @@ const char *address_refuse_unicast(const struct in6_addr *addr);
 char *prefix_parse(const char *s, struct prefix *p);
 
 /* As above, and refuses bits beyond the prefix ("10.1.0.7/16 has bits beyond
- * its prefix: write 10.1.0.0/16") and subnets of multicast, of length 0, or
- * longer than /30 or /126. */
+ * its prefix: write 10.1.0.0/16") and subnets of length 0, longer than /30 or
+ * /126, or with addresses that address_refuse_unicast() refuses. */
 char *prefix_parse_subnet(const char *s, struct prefix *p);
 void prefix_format(const struct prefix *, struct ds *);
 bool prefix_is_v4(const struct prefix *);
@@ -40,7 +40,8 @@ bool prefix_overlaps(const struct prefix *, const struct prefix *);
 bool prefix_within(const struct prefix *inner, const struct prefix *outer);
 
 /* Why 'addr', of a host in 'subnet', cannot be an endpoint's ("is the network
- * address of ...", "is the broadcast address of ..."), or NULL if it can. */
+ * address of its subnet", "is the broadcast address of its subnet", "is not
+ * within its subnet"), or NULL if it can. */
 const char *prefix_refuse_host(const struct prefix *subnet,
                                const struct in6_addr *addr);
 
@@ -73,7 +74,8 @@ char *mac_prefix_parse(const char *s, struct mac_prefix *p);
 /* The MAC of an endpoint whose first address is 'addr': the prefix (0a:57 by
  * default), then as much of the end of the IPv4 address, or of a hash of the
  * IPv6 address, as fits.  'attempt' 0 is that; each further one is another
- * address, for the case that one is taken. */
+ * address, for the case that one is taken; none of the first 2^24 returns.
+ * The same everywhere and always: a MAC outlives builds and upgrades. */
 struct eth_addr mac_derive(const struct mac_prefix *,
                            const struct in6_addr *addr, unsigned int attempt);
 

@@ -17,14 +17,16 @@
  *     port = 4790                  ; optional, VXLAN UDP port
  *     slice = 10.1.11.0/24         ; optional, for automatic addresses
  *
- * Syntax: INI as inih reads it, lines of at most PEERLIST_LINE_MAX bytes,
- * comments begin with ; or #. */
+ * Syntax: INI as inih reads it, lines of at most PEERLIST_LINE_MAX bytes.
+ * Comments begin with ; or #, at the start of a line or after a blank.  A line
+ * may be indented, and continues none.  Windows's CR LF and byte order mark
+ * are accepted.  The order of sections, and of keys in one, is free. */
 
 #include "overlay/model.h"
 
 /* Parses the 'size' bytes at 'text', which need not end in a null.  'file' is
  * what messages call it.  Returns NULL and stores an owned list in '*listp',
- * or returns an owned message "FILE:LINE: what; what to do" and stores NULL.
+ * or returns an owned message "FILE:LINE: what: what to do" and stores NULL.
  *
  * Refused: more than PEERLIST_SIZE_MAX bytes; a last line without newline (the
  * mark of a file cut short); NUL and other control bytes, bytes that are not

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "ovsdb/switchdb.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include "flow.h"
 #include "hash.h"
@@ -31,6 +32,7 @@ struct switchdb {
     void *aux;
 };
 
+static char *make_lock_name(const char *bridge);
 static void monitor_columns(struct ovsdb_idl *);
 static void run_tracked(struct switchdb *);
 static void update_port(struct switchdb *, const struct uuid *);
@@ -63,7 +65,7 @@ switchdb_create(const char *remote, const char *bridge,
     db->interfaces_by_name
         = ovsdb_idl_index_create1(db->idl, &ovsrec_interface_col_name);
 
-    char *lock = xasprintf("weft-%s", bridge);
+    char *lock = make_lock_name(bridge);
     ovsdb_idl_set_lock(db->idl, lock);
     free(lock);
 
@@ -364,6 +366,18 @@ switchdb_commit(struct switchdb *db)
         poll_immediate_wake();
     }
     return seqno;
+}
+
+/* A lock's name is an <id> (RFC 7047, section 3.1), without '-' and '.'; the
+ * hash keeps br-a and br_a apart. */
+static char *
+make_lock_name(const char *bridge)
+{
+    char *lock = xasprintf("weft_%s_%08x", bridge, hash_string(bridge, 0));
+    for (char *p = lock; *p; p++) {
+        *p = isalnum((unsigned char) *p) ? *p : '_';
+    }
+    return lock;
 }
 
 static void

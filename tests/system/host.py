@@ -252,7 +252,22 @@ class Host(Node):
         return self.run(["weft", *args], **options)
 
     def weft_json(self, *args, **options):
-        return json.loads(self.weft(*args, "--json", **options).stdout)
+        result = self.weft(*args, "--json", **options)
+        try:
+            return json.loads(result.stdout)
+        except ValueError:
+            raise CommandFailed(result, self.name) from None
+
+    def status(self):
+        """`weft status` as a value, healthy or not."""
+        return self.weft_json("status", check=False)
+
+    def wait_healthy(self, timeout=10):
+        def healthy():
+            status = self.status()
+            assert status["healthy"], status["problems"]
+            return True
+        wait_for(healthy, timeout, f"{self.name} is healthy")
 
     def start_weftd(self, *args, check=True, plain=False):
         """Starts weftd as on a real host; 'args' follow the usual ones, or

@@ -185,6 +185,12 @@ class Lab:
             new.write_text(text)
         new.rename(self.weft_dir / "peers.conf")
 
+    def wait_healthy(self, timeout=10):
+        """Until every weftd calls itself healthy: its tunnels are up."""
+        for host in self.hosts:
+            if host.ovs:
+                host.wait_healthy(timeout)
+
     def _create(self):
         _sweep()
         LABS.mkdir(mode=0o755, exist_ok=True)

@@ -144,6 +144,8 @@ test_refused(void **state OVS_UNUSED)
           "2: peer a: unknown key vni: a peer has address, port, slice" },
         { "[network a]\nVNI = 100\n", "2: network a: unknown key VNI: a "
           "network has vni, subnet, mac-prefix" },
+        { PEER "[network a]\nport = 100\n", "4: network a: unknown key "
+          "port: a network has vni, subnet, mac-prefix" },
         { "[network a]\n = 100\n", "2: network a: unknown key : a network "
           "has vni, subnet, mac-prefix" },
         { "[network a]\nvni =\n",
@@ -180,6 +182,8 @@ test_refused(void **state OVS_UNUSED)
           "2: network a: vni 4294967297 is not within 1..16777215" },
         { "[network a]\nvni = 1;2\n",
           "2: network a: vni 1;2 is not within 1..16777215" },
+        { "[network a]\nvni = 1#2\n",
+          "2: network a: vni 1#2 is not within 1..16777215" },
         { "[network a]\nsubnet = 10.1.0.7/16\n", "2: network a: subnet "
           "10.1.0.7/16 has bits beyond its prefix: write 10.1.0.0/16" },
         { "[network a]\nsubnet = 10.1.0.0/31\n", "2: network a: subnet "
