@@ -24,6 +24,7 @@ static struct plan_bucket *find_bucket(const struct plan *, uint32_t group,
 static void insert_flow(struct plan *, struct plan_flow *);
 static void destroy_flow(struct plan_flow *);
 static void check_steps(const struct plan_flow *);
+static void clear_padding(struct ofpact *, size_t ofpacts_len);
 static void add_bucket(struct plan *, uint32_t group, uint32_t port);
 static bool flow_same_body(const struct plan_flow *, const struct plan_flow *);
 static void format_flow(const struct plan_flow *,
@@ -356,6 +357,7 @@ find_bucket(const struct plan *plan, uint32_t group, uint32_t port)
 static void
 insert_flow(struct plan *plan, struct plan_flow *flow)
 {
+    clear_padding(flow->ofpacts, flow->ofpacts_len);
     hmap_insert(&plan->flows, &flow->node,
                 key_hash(flow->table, flow->priority, &flow->match));
 }
@@ -380,6 +382,23 @@ check_steps(const struct plan_flow *flow)
         } else if (a->type == OFPACT_RESUBMIT) {
             uint8_t to = ofpact_get_RESUBMIT(a)->table_id;
             ovs_assert(pipeline_goto_allowed(flow->table, to));
+        }
+    }
+}
+
+/* The library leaves the gaps behind a set_field's value and mask as they
+ * were, and ofpacts_equal() compares them. */
+static void
+clear_padding(struct ofpact *ofpacts, size_t ofpacts_len)
+{
+    struct ofpact *a;
+    OFPACT_FOR_EACH (a, ofpacts, ofpacts_len) {
+        if (a->type == OFPACT_SET_FIELD) {
+            struct ofpact_set_field *sf = ofpact_get_SET_FIELD(a);
+            size_t n = sf->field->n_bytes;
+            size_t gap = ROUND_UP(n, OFPACT_ALIGNTO) - n;
+            memset((char *) sf->value + n, 0, gap);
+            memset((char *) ofpact_set_field_mask(sf) + n, 0, gap);
         }
     }
 }

@@ -1,22 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # --- unit: the pure part alone; the linker proves that it is ---------------
+UNIT_LIBS = liboverlay.a $(OVS_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+if CMOCKA
 UNIT_TESTS = \
 	tests/unit/test_address \
+	tests/unit/test_admit \
 	tests/unit/test_allocate \
 	tests/unit/test_model \
 	tests/unit/test_peerfile \
 	tests/unit/test_peerlist \
 	tests/unit/test_peerself \
-	tests/unit/test_request
+	tests/unit/test_plan \
+	tests/unit/test_request \
+	tests/unit/test_view
+endif
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
-UNIT_LIBS = liboverlay.a $(OVS_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_address_LDADD = $(UNIT_LIBS)
+tests_unit_test_admit_LDADD = $(UNIT_LIBS)
 tests_unit_test_allocate_LDADD = $(UNIT_LIBS)
 tests_unit_test_model_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerfile_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerlist_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerself_LDADD = $(UNIT_LIBS)
+tests_unit_test_plan_LDADD = $(UNIT_LIBS)
 tests_unit_test_request_LDADD = $(UNIT_LIBS)
+tests_unit_test_view_LDADD = $(UNIT_LIBS)
+
+# --- golden, purity --------------------------------------------------------
+check_PROGRAMS += tests/golden/golden
+tests_golden_golden_SOURCES = tests/golden/golden.c
+tests_golden_golden_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+TESTS += tests/golden/run.sh tests/purity.sh
+EXTRA_DIST += \
+	tests/golden/run.sh tests/purity.sh \
+	tests/golden/empty.conf tests/golden/empty.flows \
+	tests/golden/page.conf tests/golden/page.flows \
+	tests/golden/two-networks.conf tests/golden/two-networks.flows
+AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir;
+
+# Writes what is there now as what is expected: look at the difference.
+golden-update: tests/golden/golden
+	srcdir='$(srcdir)' '$(srcdir)/tests/golden/run.sh' --update
+.PHONY: golden-update
+
+# --- fuzz: libFuzzer with --enable-fuzz and clang, else mutated seeds ------
+check_PROGRAMS += tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
+if FUZZ
+FUZZ_MAIN =
+AM_FUZZ_FLAGS = -fsanitize=fuzzer
+else
+FUZZ_MAIN = tests/fuzz/standalone.c
+AM_FUZZ_FLAGS =
+endif
+tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c \
+	tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_peerlist_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_peerlist_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c \
+	tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_request_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+
+FUZZ_MUTATIONS = 20000
+EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/run.sh \
+	tests/fuzz/peerlist.dict tests/fuzz/request.dict tests/fuzz/seeds
+check-fuzz: tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
+	srcdir='$(srcdir)' MUTATIONS='$(FUZZ_MUTATIONS)' \
+	    '$(srcdir)/tests/fuzz/run.sh'
+.PHONY: check-fuzz
+
+# --- system: real Open vSwitch, hosts as namespaces; needs root ------------
+EXTRA_DIST += tests/system
+PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
+PYTEST_FLAGS =
+check-system: all
+	cd '$(srcdir)/tests/system' && \
+	    WEFT_BUILD='$(abs_builddir)' $(PYTEST) $(PYTEST_FLAGS) .
+.PHONY: check-system

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* golden SCENARIO    prints what compile makes of a scenario, tables by name
+ * golden --page SCENARIO    prints docs/pipeline.md, with its flows
+ *
+ * A scenario is a peer file; comment lines that begin with "#!" say what is on
+ * the host:
+ *
+ *     #! peer ID PORT                      a tunnel
+ *     #! endpoint NETWORK PORT MAC IP...   an endpoint
+ */
+
+#include <config.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "flow.h"
+#include "overlay/address.h"
+#include "overlay/compile.h"
+#include "overlay/peerlist.h"
+#include "packets.h"
+#include "util.h"
+
+static char *
+read_file(const char *path, size_t *size)
+{
+    FILE *f = fopen(path, "r");
+    if (!f) {
+        ovs_fatal(errno, "%s", path);
+    }
+    static char text[65536];
+    *size = fread(text, 1, sizeof text - 1, f);
+    text[*size] = '\0';
+    fclose(f);
+    return text;
+}
+
+static void
+add_endpoint(const struct peerlist *list, char *args, struct plan *plan)
+{
+    char *save = NULL;
+    const char *network = strtok_r(args, " ", &save);
+    int port = atoi(strtok_r(NULL, " ", &save));
+    struct endpoint ep = { .n_ips = 0 };
+    if (!eth_addr_from_string(strtok_r(NULL, " ", &save), &ep.mac)) {
+        ovs_fatal(0, "bad MAC");
+    }
+    for (char *ip; (ip = strtok_r(NULL, " ", &save)); ) {
+        char *error = prefix_parse(ip, &ep.ips[ep.n_ips++]);
+        if (error) {
+            ovs_fatal(0, "%s", error);
+        }
+    }
+    compile_endpoint(&ep, peerlist_network(list, network)->vni,
+                     u16_to_ofp(port), plan);
+}
+
+static void
+compile_scenario(const char *path, struct plan *plan)
+{
+    size_t size;
+    struct peerlist *list;
+    char *text = read_file(path, &size);
+    char *error = peerlist_parse(path, text, size, &list);
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+    compile_static(plan);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->networks) {
+        compile_network(node->data, plan);
+    }
+    char *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
+        unsigned int id, port;
+        if (sscanf(line, "#! peer %u %u", &id, &port) == 2) {
+            compile_peer(id, u16_to_ofp(port), plan);
+        } else if (!strncmp(line, "#! endpoint ", 12)) {
+            add_endpoint(list, line + 12, plan);
+        }
+    }
+    peerlist_destroy(list);
+}
+
+/* A paragraph of at most 79 columns. */
+static void
+print_wrapped(const char *text)
+{
+    int column = 0;
+    while (*text) {
+        int n = strcspn(text, " ");
+        if (column && column + 1 + n > 79) {
+            putchar('\n');
+            column = 0;
+        } else if (column) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", n, text);
+        column += n;
+        text += n + strspn(text + n, " ");
+    }
+    putchar('\n');
+}
+
+static void
+print_table_page(const struct pipeline_table_info *t, const char *flows)
+{
+    printf("\n## %s (table %d)\n\n", t->name, t->id);
+    print_wrapped(t->purpose);
+    printf("\nMiss: ");
+    print_wrapped(t->meaning);
+    printf("\n```\n");
+    char *prefix = xasprintf("table=%s, ", t->name);
+    for (const char *line = flows; *line; ) {
+        int n = strcspn(line, "\n");
+        if (!strncmp(line, prefix, strlen(prefix))) {
+            printf("%.*s\n", n - (int) strlen(prefix), line + strlen(prefix));
+        }
+        line += n + (line[n] == '\n');
+    }
+    free(prefix);
+    if (t->id == TABLE_LEARNED) {
+        printf("(the switch's own)\n");
+    }
+    printf("```\n");
+}
+
+static void
+print_page(const char *flows)
+{
+    printf("<!-- SPDX-License-Identifier: Apache-2.0 -->\n"
+           "<!-- Generated from overlay/pipeline.def and "
+           "tests/golden/page.conf by `make golden-update`. -->\n"
+           "# The pipeline\n\n"
+           "The OpenFlow tables of the bridge, in the order a packet sees "
+           "them. The flows are\nthose of one host with two endpoints on "
+           "network blue (VNI 100): ports 2 and 3;\nand one tunnel, port 1, "
+           "to peer 1. `ovs-ofctl -O OpenFlow15 dump-flows br-weft`\nshows "
+           "yours.\n\n"
+           "Registers:\n\n");
+    for (const struct pipeline_field_info *f = pipeline_fields; f->id; f++) {
+        printf("- `%s` (REG_%s): %s\n", f->reg, f->id, f->holds);
+    }
+    printf("\nCookies: `0x5746`, a byte 0, a category (1 static, 2 network, "
+           "3 peer, 4 endpoint,\n5 learned), and 32 bits of the object (VNI, "
+           "the peer's id, OpenFlow port, the\npeer's id).\n\n"
+           "Groups: `0x57000000` has a bucket for each tunnel, `0x57000000` "
+           "+ VNI one for\neach endpoint of the network here.\n");
+    for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
+        print_table_page(t, flows);
+    }
+}
+
+int
+main(int argc, char *argv[])
+{
+    set_program_name(argv[0]);
+    bool page = argc == 3 && !strcmp(argv[1], "--page");
+    if (argc != 2 && !page) {
+        fprintf(stderr, "usage: golden [--page] SCENARIO\n");
+        return 2;
+    }
+    struct plan plan = PLAN_INITIALIZER(&plan);
+    compile_scenario(argv[argc - 1], &plan);
+    struct ds s = DS_EMPTY_INITIALIZER;
+    plan_format(&plan, &s);
+    if (page) {
+        print_page(ds_cstr(&s));
+    } else {
+        fputs(ds_cstr(&s), stdout);
+    }
+    ds_destroy(&s);
+    plan_finish(&plan);
+    return 0;
+}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labs that the tests of one module share, and what tests look at in them."""
+
+import contextlib
+import re
+from pathlib import Path
+
+from conftest import BUILD
+from lab import Lab
+
+TOP = Path(__file__).resolve().parents[2]
+OURS = "cookie=0x5746"
+
+
+@contextlib.contextmanager
+def shared_lab(request, hosts=2, **options):
+    """For a fixture of a module.  Keeps the logs if a test failed."""
+    failed = request.session.testsfailed
+    lab = Lab(hosts, build=BUILD, **options)
+    try:
+        yield lab
+    finally:
+        lab.close(failed=request.session.testsfailed > failed)
+        if lab.kept:
+            print(f"lab {lab.name}: logs in {lab.kept}")
+
+
+def constant(name):
+    """A number that overlay/pipeline.h gives a name to."""
+    text = (TOP / "overlay" / "pipeline.h").read_text()
+    return int(re.search(rf"\b{name} = (\d+)", text)[1])
+
+
+def ofports(host, bridge="br-weft"):
+    """Port to OpenFlow port number."""
+    rows = host.ovs_vsctl("-f", "csv", "--no-heading", "--columns=name,ofport",
+                          "list", "Interface").split()
+    ports = host.ovs_vsctl("list-ports", bridge).split()
+    return {name: int(number) for name, number
+            in (row.split(",") for row in rows) if name in ports}
+
+
+def our_flows(host):
+    """The flows of the agent, without those that the switch learned."""
+    return [flow for flow in host.flows() if flow.startswith(OURS)
+            and "table=48," not in flow]
+
+
+def our_groups(host):
+    text = host.ovs_ofctl("dump-groups", "br-weft")
+    return sorted(line.strip() for line in text.splitlines()
+                  if "group_id" in line)
+
+
+def state_of_switch(host):
+    """All that the agent wants of its bridge."""
+    return our_flows(host), our_groups(host), ofports(host)
+
+
+def reports(host):
+    """What `weft status` says happened lately."""
+    return "\n".join(r["text"] for r in host.status()["reports"])
+
+
+def problems(host):
+    return "\n".join(host.status()["problems"])
+
+
+def tunnels(host):
+    """Peer to its row of `weft peer list`, without the host itself."""
+    return {row["name"]: row for row in host.weft_json("peer", "list")
+            if "bfd" in row}

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traffic for the system tests: a pinger that counts what is lost, sniffers,
+and senders of frames that no kernel would send.
+
+Sockets are opened here, in the test, but live in a namespace of a host: a
+frame costs microseconds, and no command has to start or to end for it.
+"""
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+from scapy.layers.vxlan import VXLAN
+
+from host import wait_for
+from namespaces import CLONE_NEWNET, syscall
+
+ETH_P_ALL = 3
+RECEIVE_BUFFER = 16 << 20
+SO_RCVBUFFORCE = 33
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+def open_socket(node, netns, *args):
+    """socket.socket(*args) inside a host's named namespace, or with None in
+    the host's own."""
+    path = f"/proc/{node.pid}/ns/net"
+    if netns:
+        path = f"/proc/{node.pid}/root/run/netns/{netns}"
+    with open("/proc/thread-self/ns/net") as home, open(path) as there:
+        syscall("setns", there.fileno(), CLONE_NEWNET)
+        try:
+            return socket.socket(*args)
+        finally:
+            syscall("setns", home.fileno(), CLONE_NEWNET)
+
+
+class Pinger:
+    """Pings during a `with`, 100 times a second.
+
+    At its end it waits for one more answer, so that what is still on its way
+    is not counted as lost, and knows 'sent', 'lost' and 'duplicates'.
+    """
+
+    def __init__(self, node, address, netns=None, interval=0.01, timeout=6):
+        self._node = node
+        self._argv = ["ping", "-n", "-i", interval, str(address)]
+        self._netns = netns
+        self._timeout = timeout
+        self._seen = {}             # Sequence number to time of arrival.
+        self.sent = self.duplicates = 0
+
+    def __enter__(self):
+        self._process = self._node.popen(self._argv, self._netns,
+                                         stdout=subprocess.PIPE)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        try:
+            self.wait_answer()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                self.wait_answer()
+        finally:
+            self._stop()
+
+    @property
+    def lost(self):
+        seen = sorted(self._seen)
+        return [n for n in range(1, seen[-1]) if n not in self._seen]
+
+    @property
+    def longest_gap(self):
+        """The longest time in which nothing arrived, in seconds."""
+        times = sorted(self._seen.values())
+        return max((b - a for a, b in zip(times, times[1:])), default=0)
+
+    def wait_answer(self, count=1):
+        """Until that many more answers have come."""
+        before = len(self._seen)
+        wait_for(lambda: len(self._seen) >= before + count, self._timeout,
+                 f"{count} more answers to {self._argv[-1]}")
+
+    def _read(self):
+        for line in self._process.stdout:
+            match = re.search(r"seq=(\d+)", line)
+            if match and " bytes from " in line:
+                # ping(8) counts on in 16 bits: no test lasts as long.
+                self._seen[int(match[1])] = time.monotonic()
+                self.duplicates += "DUP!" in line
+
+    def _stop(self):
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(10)
+        self._reader.join()
+        self._process.stdout.close()
+        self.sent = max(self._seen, default=0)
+
+
+class Wire:
+    """A packet socket on an interface: sends frames, and remembers those that
+    come in (with 'outgoing' also those that go out)."""
+
+    def __init__(self, node, interface, netns=None, outgoing=False):
+        self.where = f"{node.name} {netns or ''} {interface}"
+        self._outgoing = outgoing
+        self._socket = open_socket(node, netns, socket.AF_PACKET,
+                                   socket.SOCK_RAW, 0)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE,
+                                RECEIVE_BUFFER)
+        self._socket.bind((interface, ETH_P_ALL))
+        self._socket.setblocking(False)
+        self._frames = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self._socket.close()
+
+    def send(self, *frames):
+        for frame in frames:
+            self._socket.send(bytes(frame))
+
+    def frames(self):
+        """The bytes of all frames so far."""
+        while True:
+            try:
+                data, address = self._socket.recvfrom(65536)
+            except BlockingIOError:
+                return self._frames
+            if self._outgoing or address[2] != socket.PACKET_OUTGOING:
+                self._frames.append(data)
+
+    def packets(self):
+        return [Ether(frame) for frame in self.frames()]
+
+    def holding(self, text):
+        """The frames with these bytes in them."""
+        return [frame for frame in self.frames() if text in frame]
+
+    def wait(self, text, count=1, timeout=3):
+        return wait_for(lambda: len(self.holding(text)) >= count
+                        and self.holding(text), timeout,
+                        f"{text!r} arrives at {self.where}")
+
+    def clear(self):
+        self.frames()
+        self._frames = []
+
+
+class Underlay(Wire):
+    """What a host of the lab sends into the underlay and gets from it."""
+
+    def __init__(self, lab, host):
+        super().__init__(lab.underlay, host.name, outgoing=True)
+
+    def tunnelled(self, port=4789):
+        """(outer source, outer destination, VNI, inner frame) of each."""
+        found = []
+        for outer in self.packets():
+            if UDP in outer and outer[UDP].dport == port:
+                ip = outer[IP] if IP in outer else outer[IPv6]
+                vxlan = VXLAN(bytes(outer[UDP].payload))
+                found.append((ip.src, ip.dst, vxlan.vni, vxlan.payload))
+        return found
+
+    def inner(self, condition, port=4789):
+        """Those for whose inner frame 'condition' holds."""
+        return [t for t in self.tunnelled(port) if condition(t[3])]
+
+
+class Endpoint:
+    """A namespace of a host, and what `weft attach` made in it."""
+
+    def __init__(self, host, netns, network="blue", *args, make=True,
+                 name=None):
+        self.host = host
+        self.netns = netns
+        if make:
+            host.netns(netns)
+        self.name = name or netns
+        row = host.weft_json("attach", netns, "--network", network,
+                             "--name", self.name, *args)
+        self._take(row)
+
+    def _take(self, row):
+        self.network = row["network"]
+        self.mac = row["mac"]
+        self.port = row["port"]
+        self.ofport = row["ofport"]
+        self.ifname = row["ifname"]
+        self.ips = [ip.split("/")[0] for ip in row["ip"]]
+        self.ip4 = next((ip for ip in self.ips if ":" not in ip), None)
+        self.ip6 = next((ip for ip in self.ips if ":" in ip), None)
+
+    def __str__(self):
+        return f"{self.host.name}/{self.name}"
+
+    def row(self):
+        """`weft endpoint show`."""
+        return self.host.weft_json("endpoint", "show", self.name)
+
+    def pings(self, other, count=1, timeout=1):
+        """Whether all addresses of 'other', or one address, answer."""
+        ips = other.ips if isinstance(other, Endpoint) else [other]
+        return all(self.host.ping(ip, self.netns, count, timeout)
+                   for ip in ips)
+
+    def pinger(self, address, **options):
+        return Pinger(self.host, address, self.netns, **options)
+
+    def wire(self, **options):
+        return Wire(self.host, self.ifname, self.netns, **options)
+
+    def ip(self, *args):
+        return self.host.ip(*args, netns=self.netns)
+
+    def flush_neighbours(self):
+        self.ip("neigh", "flush", "all")
+
+    def open_socket(self, *args):
+        return open_socket(self.host, self.netns, *args)
+
+    def listen(self, port, address="::"):
+        """A TCP socket that accepts."""
+        server = self.open_socket(socket.AF_INET6 if ":" in address
+                                  else socket.AF_INET, socket.SOCK_STREAM)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((address, port))
+        server.listen()
+        return server
+
+    def connect(self, address, port, timeout=3):
+        client = self.open_socket(socket.AF_INET6 if ":" in address
+                                  else socket.AF_INET, socket.SOCK_STREAM)
+        client.settimeout(timeout)
+        client.connect((address, port))
+        return client
+
+    def marker(self, text):
+        """A broadcast that every member of the network may get.  What was
+        sent before it has arrived when it has."""
+        return (Ether(src=self.mac, dst=BROADCAST)
+                / IP(src=self.ip4, dst="255.255.255.255")
+                / UDP(sport=9, dport=9) / text)
+
+
+def transfer(sender, receiver, address, size=4 << 20):
+    """Sends 'size' bytes by TCP; returns how many came."""
+    with receiver.listen(5001) as server:
+        server.settimeout(5)
+        with sender.connect(address, 5001) as client:
+            accepted, _ = server.accept()
+            thread = threading.Thread(target=_send, args=(client, size))
+            thread.start()
+            with accepted:
+                count = _count(accepted)
+            thread.join()
+    return count
+
+
+def _send(client, size):
+    client.sendall(os.urandom(1024) * (size // 1024))
+    client.shutdown(socket.SHUT_WR)
+
+
+def _count(accepted):
+    count = 0
+    while select.select([accepted], [], [], 10)[0]:
+        data = accepted.recv(1 << 20)
+        if not data:
+            break
+        count += len(data)
+    return count

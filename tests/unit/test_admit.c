@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "overlay/address.h"
+#include "overlay/admit.h"
+#include "overlay/ifname.h"
+#include "overlay/peerlist.h"
+#include "packets.h"
+#include "util.h"
+
+static const char list_text[] =
+    "[network blue]\nvni = 100\nsubnet = 10.1.0.0/16\n"
+    "subnet = fd00:1::/64\n"
+    "[network small]\nvni = 101\nsubnet = 10.2.0.0/29\n"
+    "[peer hosta]\naddress = 192.168.50.11\nslice = 10.2.0.4/30\n"
+    "[peer hostb]\naddress = 192.168.50.12\n";
+
+/* Endpoints that are there already. */
+struct world {
+    struct peerlist *list;
+    struct endpoint endpoints[8];
+    size_t n;
+    const char *port_taken;
+};
+
+static const struct endpoint *
+by_name(const char *name, const void *w_)
+{
+    const struct world *w = w_;
+    for (size_t i = 0; i < w->n; i++) {
+        if (!strcmp(w->endpoints[i].name, name)) {
+            return &w->endpoints[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct endpoint *
+by_ip(const char *network, const struct in6_addr *ip, const void *w_)
+{
+    const struct world *w = w_;
+    for (size_t i = 0; i < w->n; i++) {
+        if (!strcmp(w->endpoints[i].network, network)
+            && endpoint_has_ip(&w->endpoints[i], ip)) {
+            return &w->endpoints[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct endpoint *
+by_mac(const char *network, struct eth_addr mac, const void *w_)
+{
+    const struct world *w = w_;
+    for (size_t i = 0; i < w->n; i++) {
+        if (!strcmp(w->endpoints[i].network, network)
+            && eth_addr_equals(w->endpoints[i].mac, mac)) {
+            return &w->endpoints[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct endpoint *
+by_inside(const char *netns, const char *ifname, const void *w_)
+{
+    const struct world *w = w_;
+    for (size_t i = 0; i < w->n; i++) {
+        if (!strcmp(w->endpoints[i].netns, netns)
+            && !strcmp(w->endpoints[i].ifname, ifname)) {
+            return &w->endpoints[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+port_taken(const char *port, const void *w_)
+{
+    const struct world *w = w_;
+    return w->port_taken && !strcmp(port, w->port_taken);
+}
+
+/* Asks for 'line'; on success the endpoint joins the world.  Returns the
+ * message or NULL. */
+static char *
+ask(struct world *w, const char *line, const struct endpoint **existing)
+{
+    struct admit_host host = {
+        .list = w->list,
+        .self = peerlist_peer(w->list, "hosta"),
+        .file = "peers.conf",
+        .mtu = 1450,
+    };
+    struct admit_claims claims = {
+        by_name, by_ip, by_mac, by_inside, port_taken, w
+    };
+    struct attach_request req;
+    char **words;
+    int n;
+    assert_null(request_split(line, &n, &words));
+    assert_null(attach_request_parse(n, (const char *const *) words, &req));
+    request_words_free(words);
+
+    char *path = xasprintf("/run/netns/%s", req.netns);
+    char *error = admit_endpoint(&req, path, &host, &claims,
+                                 &w->endpoints[w->n], existing);
+    free(path);
+    attach_request_finish(&req);
+    w->n += !error && !*existing;
+    return error;
+}
+
+static void
+expect_ok(struct world *w, const char *line)
+{
+    const struct endpoint *existing;
+    char *error = ask(w, line, &existing);
+    if (error) {
+        fail_msg("%s: %s", line, error);
+    }
+    assert_null(existing);
+}
+
+static void
+expect_error(struct world *w, const char *line, const char *part)
+{
+    const struct endpoint *existing;
+    char *error = ask(w, line, &existing);
+    if (!error || !strstr(error, part)) {
+        fail_msg("%s: \"%s\" lacks \"%s\"", line, error ? error : "(none)",
+                 part);
+    }
+    free(error);
+}
+
+static int
+setup(void **state)
+{
+    struct world *w = xzalloc(sizeof *w);
+    assert_null(peerlist_parse("peers.conf", list_text, strlen(list_text),
+                               &w->list));
+    *state = w;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < w->n; i++) {
+        endpoint_finish(&w->endpoints[i]);
+    }
+    peerlist_destroy(w->list);
+    free(w);
+    return 0;
+}
+
+static void
+test_defaults(void **state)
+{
+    struct world *w = *state;
+    expect_ok(w, "red --network blue");
+    const struct endpoint *ep = &w->endpoints[0];
+    assert_string_equal(ep->name, "red");
+    assert_string_equal(ep->ifname, "eth0");
+    assert_string_equal(ep->port, "wf-red");
+    assert_int_equal(ep->n_ips, 2);
+
+    struct ds s = DS_EMPTY_INITIALIZER;
+    prefix_format(&ep->ips[0], &s);
+    assert_string_equal(ds_cstr(&s), "10.1.11.1/16");
+    ds_destroy(&s);
+
+    /* The next one gets other addresses and another MAC. */
+    expect_ok(w, "green --network blue");
+    assert_false(prefix_equal(&w->endpoints[1].ips[0], &ep->ips[0]));
+    assert_false(eth_addr_equals(w->endpoints[1].mac, ep->mac));
+}
+
+static void
+test_repeating(void **state)
+{
+    struct world *w = *state;
+    const struct endpoint *existing;
+    expect_ok(w, "red --network blue --ip 10.1.0.5/16");
+    assert_null(ask(w, "red --network blue", &existing));
+    assert_ptr_equal(existing, &w->endpoints[0]);
+    assert_null(ask(w, "red --network blue --ip 10.1.0.5/16", &existing));
+    assert_ptr_equal(existing, &w->endpoints[0]);
+    assert_int_equal(w->n, 1);
+}
+
+static void
+test_conflicts(void **state)
+{
+    struct world *w = *state;
+    expect_ok(w, "red --network blue --ip 10.1.0.5/16 "
+              "--mac 02:00:00:00:00:05");
+    expect_error(w, "red --network small", "on another network");
+    expect_error(w, "green --name red --network blue", "another namespace");
+    expect_error(w, "red --network blue --ip 10.1.0.6/16", "other addresses");
+    expect_error(w, "red --network blue --mac 02:00:00:00:00:06",
+                 "another MAC");
+    expect_error(w, "red --network blue --name x", "is endpoint red already");
+    expect_error(w, "green --network blue --ip 10.1.0.5/16",
+                 "taken by endpoint red");
+    expect_error(w, "green --network blue --mac 02:00:00:00:00:05",
+                 "taken by endpoint red");
+    expect_error(w, "green", "which network?");
+    expect_error(w, "green --network pink", "blue, small");
+    expect_error(w, "green --network blue --ip 10.9.0.5/16", "no subnet");
+    expect_error(w, "green --network blue --ip 10.1.0.0/16",
+                 "network address");
+    expect_error(w, "green --network blue --ip 10.1.0.7/8", "/16");
+    expect_error(w, "green --network blue --mtu 1451", "1450");
+    assert_int_equal(w->n, 1);
+    /* The same address on another network is another address. */
+    expect_ok(w, "green --network small --ip 10.2.0.5/29 "
+              "--mac 02:00:00:00:00:05");
+}
+
+static void
+test_full_slice(void **state)
+{
+    struct world *w = *state;
+    expect_ok(w, "a --network small");
+    expect_ok(w, "b --network small");
+    expect_error(w, "c --network small", "no free address in 10.2.0.4/30");
+}
+
+static void
+test_port_names(void **state)
+{
+    struct world *w = *state;
+    w->port_taken = "wf-red";
+    expect_ok(w, "red --network blue");
+    assert_string_not_equal(w->endpoints[0].port, "wf-red");
+    assert_true(strlen(w->endpoints[0].port) <= 15);
+
+    char *a = ifname_make("wf-", "a-name-beyond-15-bytes", 0);
+    char *b = ifname_make("wf-", "a-name-beyond-15-bytez", 0);
+    assert_true(strlen(a) == 15 && strlen(b) == 15);
+    assert_string_not_equal(a, b);
+    free(a);
+    free(b);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repeating, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_slice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_port_names, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Properties of plans and of compile, over many made-up hosts. */
+
+#include <config.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "flow.h"
+#include "overlay/address.h"
+#include "overlay/compile.h"
+#include "overlay/plan.h"
+#include "util.h"
+
+enum { OBJECTS = 24, ROUNDS = 200 };
+
+/* A small generator of its own, so that a seed is a case. */
+static uint32_t
+next(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 8;
+}
+
+/* The share of object 'i' in one of several variants. */
+static void
+compile_object(int i, int variant, struct plan *plan)
+{
+    if (i == 0) {
+        compile_static(plan);
+    } else if (i < 4) {
+        struct network net = { .vni = i * 100 + variant };
+        compile_network(&net, plan);
+    } else if (i < 8) {
+        compile_peer(i, u16_to_ofp(100 + i + variant * 10), plan);
+    } else {
+        struct endpoint ep = { .n_ips = 1 + variant };
+        ep.mac = (struct eth_addr) { { { 2, 0, 0, 0, variant, i } } };
+        char *v4 = xasprintf("10.1.%d.%d/16", variant, i);
+        char *v6 = xasprintf("fd00::%d:%d/64", variant + 1, i);
+        assert_null(prefix_parse(v4, &ep.ips[0]));
+        assert_null(prefix_parse(v6, &ep.ips[1]));
+        free(v4);
+        free(v6);
+        compile_endpoint(&ep, 100 * (1 + i % 3), u16_to_ofp(i), plan);
+    }
+}
+
+struct host {
+    bool there[OBJECTS];
+    int variant[OBJECTS];
+};
+
+static void
+make_host(struct host *host, uint32_t *seed)
+{
+    for (int i = 0; i < OBJECTS; i++) {
+        host->there[i] = next(seed) % 2;
+        host->variant[i] = next(seed) % 2;
+    }
+}
+
+/* All objects into one plan, from the 'start'th on and round. */
+static void
+compile_whole(const struct host *host, int start, struct plan *plan)
+{
+    for (int j = 0; j < OBJECTS; j++) {
+        int i = (start + j) % OBJECTS;
+        if (host->there[i]) {
+            compile_object(i, host->variant[i], plan);
+        }
+    }
+}
+
+static void
+test_diff_of_itself_is_empty(void **state OVS_UNUSED)
+{
+    uint32_t seed = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct host host;
+        struct plan a = PLAN_INITIALIZER(&a), b = PLAN_INITIALIZER(&b);
+        make_host(&host, &seed);
+        compile_whole(&host, 0, &a);
+        compile_whole(&host, next(&seed) % OBJECTS, &b);
+        assert_true(plan_equal(&a, &a));
+        assert_true(plan_equal(&a, &b));        /* Order does not matter. */
+        assert_true(plan_equal(&b, &a));
+        plan_finish(&a);
+        plan_finish(&b);
+    }
+}
+
+static void
+test_apply_of_diff_arrives(void **state OVS_UNUSED)
+{
+    uint32_t seed = 2;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct host was, is;
+        struct plan a = PLAN_INITIALIZER(&a), b = PLAN_INITIALIZER(&b);
+        struct plan copy = PLAN_INITIALIZER(&copy);
+        make_host(&was, &seed);
+        make_host(&is, &seed);
+        compile_whole(&was, 0, &a);
+        compile_whole(&is, 0, &b);
+        plan_merge(&copy, &a);
+        assert_true(plan_equal(&a, &copy));
+
+        struct plan_ops ops;
+        plan_ops_init(&ops);
+        plan_diff(&a, &b, &ops);
+        plan_apply(&copy, &ops);
+        assert_true(plan_equal(&copy, &b));
+        for (size_t i = 1; i < ops.n; i++) {
+            assert_true(ops.ops[i - 1].kind <= ops.ops[i].kind);
+        }
+        plan_ops_finish(&ops);
+        plan_finish(&a);
+        plan_finish(&b);
+        plan_finish(&copy);
+    }
+}
+
+/* What the agent does, one object at a time, ends where compiling all does. */
+static void
+test_step_by_step_equals_whole(void **state OVS_UNUSED)
+{
+    uint32_t seed = 3;
+    struct plan shares[OBJECTS];
+    struct plan on_switch = PLAN_INITIALIZER(&on_switch);
+    struct host host = { .there = { false } };
+    for (int i = 0; i < OBJECTS; i++) {
+        plan_init(&shares[i]);
+    }
+
+    for (int round = 0; round < ROUNDS * 10; round++) {
+        int i = next(&seed) % OBJECTS;
+        host.there[i] = next(&seed) % 3;
+        host.variant[i] = next(&seed) % 2;
+
+        struct plan now = PLAN_INITIALIZER(&now);
+        if (host.there[i]) {
+            compile_object(i, host.variant[i], &now);
+        }
+        struct plan_ops ops;
+        plan_ops_init(&ops);
+        plan_diff(&shares[i], &now, &ops);
+        plan_apply(&on_switch, &ops);
+        plan_ops_finish(&ops);
+        plan_swap(&shares[i], &now);
+        plan_finish(&now);
+
+        if (round % 50 == 0) {
+            struct plan whole = PLAN_INITIALIZER(&whole);
+            compile_whole(&host, 0, &whole);
+            assert_true(plan_equal(&whole, &on_switch));
+            plan_finish(&whole);
+        }
+    }
+    for (int i = 0; i < OBJECTS; i++) {
+        plan_finish(&shares[i]);
+    }
+    plan_finish(&on_switch);
+}
+
+static void
+test_changed_actions_are_one_step(void **state OVS_UNUSED)
+{
+    struct plan a = PLAN_INITIALIZER(&a), b = PLAN_INITIALIZER(&b);
+    uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
+    plan_add_flow(&a, TABLE_CLASSIFY, 5, cookie, "in_port=1 actions=drop");
+    plan_add_flow(&b, TABLE_CLASSIFY, 5, cookie,
+                  "in_port=1 actions=goto_table:%d", TABLE_VNI);
+    struct plan_ops ops;
+    plan_ops_init(&ops);
+    plan_diff(&a, &b, &ops);
+    assert_int_equal(ops.n, 1);
+    assert_int_equal(ops.ops[0].kind, PLAN_FLOW_ADD);
+    plan_ops_finish(&ops);
+    plan_finish(&a);
+    plan_finish(&b);
+}
+
+static void
+test_gotos(void **state OVS_UNUSED)
+{
+    assert_true(pipeline_goto_allowed(TABLE_CLASSIFY, TABLE_ANTISPOOF));
+    assert_true(pipeline_goto_allowed(TABLE_GUARD, TABLE_RESPOND));
+    assert_false(pipeline_goto_allowed(TABLE_CLASSIFY, TABLE_FORWARD));
+    assert_false(pipeline_goto_allowed(TABLE_LEARN, TABLE_OUTPUT));
+}
+
+static void
+test_cookies(void **state OVS_UNUSED)
+{
+    uint64_t learned = pipeline_cookie(COOKIE_LEARNED, UINT32_MAX);
+    assert_true(pipeline_cookie_is_ours(learned));
+    assert_true(pipeline_cookie_is_learned(learned));
+    assert_false(pipeline_cookie_is_learned(pipeline_cookie(COOKIE_PEER, 5)));
+    assert_false(pipeline_cookie_is_ours(0));
+    assert_false(pipeline_cookie_is_ours(UINT64_MAX));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_diff_of_itself_is_empty),
+        cmocka_unit_test(test_apply_of_diff_arrives),
+        cmocka_unit_test(test_step_by_step_equals_whole),
+        cmocka_unit_test(test_changed_actions_are_one_step),
+        cmocka_unit_test(test_gotos),
+        cmocka_unit_test(test_cookies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
