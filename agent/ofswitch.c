@@ -31,7 +31,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 #define OF_VERSION OFP15_VERSION
 
 enum {
-    REREAD_DELAY_MS = 50,       /* A burst of foreign changes is one. */
+    REREAD_DELAY_MS = 50,       /* A burst of changes is one. */
+    FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours, but may have
+                                 * taken the place of ours. */
     RETRY_DELAY_MS = 1000,      /* After a refused bundle. */
     READ_MAX = 50,              /* Messages handled in one run. */
 };
@@ -244,12 +246,11 @@ ofswitch_packet_out(struct ofswitch *sw, const struct dp_packet *packet,
 }
 
 /* Whoever changes a flow of ours is noticed; what the switch learns by itself
- * is not watched. */
+ * is not watched.  A message for each table: libopenvswitch 3.1 drops all but
+ * the first request that is appended to one. */
 static void
 send_monitor_requests(struct ofswitch *sw)
 {
-    struct ofpbuf *msg = ofpraw_alloc(OFPRAW_OFPST14_FLOW_MONITOR_REQUEST,
-                                      OF_VERSION, 0);
     uint32_t id = 1;
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
         if (t->id != TABLE_LEARNED) {
@@ -262,10 +263,11 @@ send_monitor_requests(struct ofswitch *sw)
                 .table_id = t->id,
             };
             match_init_catchall(&rq.match);
+            struct ofpbuf *msg = ofpbuf_new(0);
             ofputil_append_flow_monitor_request(&rq, msg, PROTOCOL);
+            send_message(sw, msg);
         }
     }
-    send_message(sw, msg);
 }
 
 static void
@@ -304,6 +306,12 @@ finish_reading(struct ofswitch *sw)
     plan_diff(&sw->observed, &wanted, &ops);
     VLOG_INFO("%s: %"PRIuSIZE" flows read, %"PRIuSIZE" changes", sw->target,
               hmap_count(&sw->observed.flows), ops.n);
+    if (VLOG_IS_DBG_ENABLED()) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+        plan_ops_format(&ops, &s);
+        VLOG_DBG("changes:\n%s", ds_cstr(&s));
+        ds_destroy(&s);
+    }
     sw->state = S_SYNCED;
     queue_ops(sw, &ops);
     if (sw->reread && ops.n) {
@@ -375,8 +383,11 @@ read_flow_updates(struct ofswitch *sw, struct ofpbuf *msg)
     while (!ofputil_decode_flow_update(&fu, msg, &ofpacts)) {
         bool foreign = fu.event == OFPFME_ADDED || fu.event == OFPFME_MODIFIED
                        || fu.event == OFPFME_REMOVED;
-        if (foreign && sw->reread_at == LLONG_MAX) {
-            sw->reread_at = time_msec() + REREAD_DELAY_MS;
+        if (foreign) {
+            bool ours = pipeline_cookie_is_ours(ntohll(fu.cookie));
+            long long int at = time_msec() + (ours ? REREAD_DELAY_MS
+                                              : FOREIGN_DELAY_MS);
+            sw->reread_at = MIN(sw->reread_at, at);
         }
     }
     ofpbuf_uninit(&ofpacts);

@@ -24,9 +24,10 @@ static struct plan_bucket *find_bucket(const struct plan *, uint32_t group,
 static void insert_flow(struct plan *, struct plan_flow *);
 static void destroy_flow(struct plan_flow *);
 static void check_steps(const struct plan_flow *);
-static void clear_padding(struct ofpact *, size_t ofpacts_len);
+static void normalise(struct ofpact *, size_t ofpacts_len);
 static void add_bucket(struct plan *, uint32_t group, uint32_t port);
 static bool flow_same_body(const struct plan_flow *, const struct plan_flow *);
+static char *format_bucket(const struct plan_bucket *);
 static void format_flow(const struct plan_flow *,
                         const struct ofputil_table_map *, struct ds *);
 
@@ -221,6 +222,25 @@ plan_ops_finish(struct plan_ops *ops)
 }
 
 void
+plan_ops_format(const struct plan_ops *ops, struct ds *s)
+{
+    struct ofputil_table_map map;
+    pipeline_table_map_init(&map);
+    for (const struct plan_op *op = ops->ops; op < ops->ops + ops->n; op++) {
+        bool add = op->kind <= PLAN_FLOW_ADD;
+        ds_put_cstr(s, add ? "+ " : "- ");
+        if (op->kind == PLAN_FLOW_ADD || op->kind == PLAN_FLOW_DEL) {
+            format_flow(op->flow, &map, s);
+        } else {
+            char *text = format_bucket(op->bucket);
+            ds_put_format(s, "%s\n", text);
+            free(text);
+        }
+    }
+    ofputil_table_map_destroy(&map);
+}
+
+void
 plan_apply(struct plan *plan, const struct plan_ops *ops)
 {
     for (const struct plan_op *op = ops->ops; op < ops->ops + ops->n; op++) {
@@ -307,10 +327,7 @@ plan_format(const struct plan *plan, struct ds *s)
     struct svec lines = SVEC_EMPTY_INITIALIZER;
     const struct plan_bucket *b;
     HMAP_FOR_EACH (b, node, &plan->buckets) {
-        svec_add_nocopy(&lines,
-                        b->port ? xasprintf("group 0x%08x: bucket output:%u",
-                                            b->group, b->port)
-                        : xasprintf("group 0x%08x type=all", b->group));
+        svec_add_nocopy(&lines, format_bucket(b));
     }
     svec_sort(&lines);
     const char *line;
@@ -318,6 +335,15 @@ plan_format(const struct plan *plan, struct ds *s)
         ds_put_format(s, "%s\n", line);
     }
     svec_destroy(&lines);
+}
+
+/* Owned. */
+static char *
+format_bucket(const struct plan_bucket *b)
+{
+    return (b->port
+            ? xasprintf("group 0x%08x: bucket output:%u", b->group, b->port)
+            : xasprintf("group 0x%08x type=all", b->group));
 }
 
 static uint32_t
@@ -357,7 +383,7 @@ find_bucket(const struct plan *plan, uint32_t group, uint32_t port)
 static void
 insert_flow(struct plan *plan, struct plan_flow *flow)
 {
-    clear_padding(flow->ofpacts, flow->ofpacts_len);
+    normalise(flow->ofpacts, flow->ofpacts_len);
     hmap_insert(&plan->flows, &flow->node,
                 key_hash(flow->table, flow->priority, &flow->match));
 }
@@ -386,13 +412,15 @@ check_steps(const struct plan_flow *flow)
     }
 }
 
-/* The library leaves the gaps behind a set_field's value and mask as they
- * were, and ofpacts_equal() compares them. */
+/* What ofpacts_equal() compares though it means nothing: which of several
+ * encodings an action was decoded from, and the gaps behind a set_field's value
+ * and mask, which the library leaves as they were. */
 static void
-clear_padding(struct ofpact *ofpacts, size_t ofpacts_len)
+normalise(struct ofpact *ofpacts, size_t ofpacts_len)
 {
     struct ofpact *a;
     OFPACT_FOR_EACH (a, ofpacts, ofpacts_len) {
+        a->raw = -1;
         if (a->type == OFPACT_SET_FIELD) {
             struct ofpact_set_field *sf = ofpact_get_SET_FIELD(a);
             size_t n = sf->field->n_bytes;

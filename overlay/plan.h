@@ -96,6 +96,7 @@ void plan_diff(const struct plan *old, const struct plan *new,
                struct plan_ops *);
 void plan_ops_init(struct plan_ops *);
 void plan_ops_finish(struct plan_ops *);
+void plan_ops_format(const struct plan_ops *, struct ds *);
 void plan_apply(struct plan *, const struct plan_ops *);
 bool plan_equal(const struct plan *, const struct plan *);
 

@@ -124,6 +124,8 @@ class Lab:
 
     def __exit__(self, kind, value, trace):
         self.close(failed=kind is not None)
+        if self.kept:
+            print(f"lab {self.name}: logs in {self.kept}", file=sys.stderr)
 
     def __getitem__(self, name):
         if name == "underlay":
@@ -416,6 +418,11 @@ def _up(args):
             hosts=args.hosts, name=args.name, build=args.build,
             underlay=args.underlay, mtu=args.mtu, nat=args.nat,
             weftd=args.weftd))
+        if args.wait:
+            try:
+                lab.wait_healthy(30)
+            except AssertionError as e:
+                raise LabError(str(e)) from e
         lab.keep()
         stack.pop_all()
     return 0
@@ -483,6 +490,8 @@ def main(argv):
                     help="an eth1 with the same 10.0.2.15 on every host")
     up.add_argument("--no-weftd", dest="weftd", action="store_false",
                     help="only the switches")
+    up.add_argument("--wait", action="store_true",
+                    help="until the tunnels between the hosts are up")
     command("down", _down, "remove it")
     run = command("exec", _exec, "run a command on a host")
     run.add_argument("host", metavar="HOST",

@@ -16,7 +16,7 @@ import threading
 import time
 
 from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import IPv6, in6_getnsma, in6_getnsmac
 from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 
@@ -41,6 +41,26 @@ def open_socket(node, netns, *args):
             return socket.socket(*args)
         finally:
             syscall("setns", home.fileno(), CLONE_NEWNET)
+
+
+def solicited(ip):
+    """The group, and its MAC, that is asked for IPv6 address 'ip'."""
+    group = in6_getnsma(socket.inet_pton(socket.AF_INET6, ip))
+    return socket.inet_ntop(socket.AF_INET6, group), in6_getnsmac(group)
+
+
+def vxlan(vni, inner):
+    """The UDP payload that carries a frame."""
+    return bytes(VXLAN(flags="Instance", vni=vni)) + bytes(inner)
+
+
+def send_tunnelled(node, source, target, frames, vni=100, port=4789):
+    """Sends frames in VXLAN from 'node', which need not have a tunnel."""
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    with open_socket(node, None, family, socket.SOCK_DGRAM) as sender:
+        sender.bind((source, 0))
+        for frame in frames:
+            sender.sendto(vxlan(vni, frame), (target, port))
 
 
 class Pinger:

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the commands share: a lab for a whole module, and looks
+"""What the tests of the commands share: one lab for a whole module, and looks
 at everything on a host that an endpoint could leave something in.
 """
 
 import contextlib
+import json
 
 import pytest
 
 from conftest import BUILD
 from lab import Lab, wait_for
+
+# The flows that the switch makes by itself, and drops again.
+LEARNED = "cookie=0x57460005"
 
 
 def lab_fixture(**options):
@@ -26,23 +30,26 @@ def lab_fixture(**options):
 
 
 @contextlib.contextmanager
-def bare(*hosts):
-    """Hosts that have no endpoint and no namespace, before and after."""
-    yield hosts
-    for host in hosts:
+def bare(lab):
+    """The hosts of a lab; afterwards without endpoints and namespaces."""
+    yield lab.hosts
+    for host in lab.hosts:
         host.weft("detach", "--all")
         names = host.weft("netns", "list").stdout.split()
         if names:
             host.weft("netns", "del", *names)
-        for path in ("/tmp/weft-test",):
-            host.sh(f"rm -rf {path}")
 
 
 def attach(host, netns, *args):
     """Makes the namespace if it is not there; returns the endpoint."""
-    if netns not in host.weft("netns", "list").stdout.split():
+    if not host.path(f"/run/netns/{netns}").exists():
         host.weft("netns", "add", netns)
     return host.weft_json("attach", netns, *args)
+
+
+def endpoints(host):
+    """Name to endpoint, of `weft endpoint list`."""
+    return {e["name"]: e for e in host.weft_json("endpoint", "list")}
 
 
 def address(endpoint, version):
@@ -53,17 +60,19 @@ def address(endpoint, version):
     raise AssertionError(f"no IPv{version} address in {endpoint}")
 
 
+def ip_json(host, *args, netns=None):
+    return json.loads(host.ip("-j", *args, netns=netns))
+
+
 def inside(host, netns, ifname="eth0"):
-    """`ip -j addr show` of an interface in a named namespace."""
-    return host.json("ip", "-j", "-netns", netns, "addr", "show", "dev",
-                     ifname)[0]
+    """What `ip addr` shows of an interface in a named namespace."""
+    return ip_json(host, "addr", "show", "dev", ifname, netns=netns)[0]
 
 
 def links(host, netns=None):
     """Name to ifindex."""
-    args = ["-netns", netns] if netns else []
     return {link["ifname"]: link["ifindex"]
-            for link in host.json("ip", "-j", *args, "link")}
+            for link in ip_json(host, "link", netns=netns)}
 
 
 def rows(host):
@@ -73,20 +82,19 @@ def rows(host):
 
 
 def traces(host, *netnses):
-    """All that an endpoint could leave something in.  What the switch has
-    learned by itself is left out: it comes and goes with packets."""
+    """All that an endpoint could leave something in."""
     return {
         "links": links(host),
         "rows": rows(host),
-        "flows": [f for f in host.flows() if "table=learned" not in f],
-        "groups": host.ovs_ofctl("dump-groups", "br-weft"),
+        "flows": [f for f in host.flows() if LEARNED not in f],
+        "groups": host.ovs_ofctl("--names", "dump-groups", "br-weft"),
         "endpoints": host.weft_json("endpoint", "list"),
         **{netns: links(host, netns) for netns in netnses},
     }
 
 
 def assert_traces(host, before, *netnses):
-    """Nothing is left of what was tried: links may go a moment later."""
+    """Nothing is left of what was tried: a link may go a moment later."""
     def same():
         assert traces(host, *netnses) == before
         return True
@@ -102,3 +110,10 @@ def refused(host, *args, code=1, stdin=None):
     assert result.stderr.count("\n") == 1, result.stderr
     assert result.stderr.endswith("\n"), result.stderr
     return result.stderr[len("weft: "):-1]
+
+
+def assert_pings(host, netns, endpoint):
+    """Both its addresses answer the very first packet."""
+    for version in (4, 6):
+        to = address(endpoint, version)
+        assert host.ping(to, netns), f"{to} from {netns} on {host.name}"

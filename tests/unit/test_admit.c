@@ -104,7 +104,10 @@ ask(struct world *w, const char *line, const struct endpoint **existing)
     char **words;
     int n;
     assert_null(request_split(line, &n, &words));
-    assert_null(attach_request_parse(n, (const char *const *) words, &req));
+    char *misuse = attach_request_parse(n, (const char *const *) words, &req);
+    if (misuse) {
+        fail_msg("%s: %s", line, misuse);
+    }
     request_words_free(words);
 
     char *path = xasprintf("/run/netns/%s", req.netns);
@@ -215,8 +218,6 @@ test_conflicts(void **state)
     expect_error(w, "green", "which network?");
     expect_error(w, "green --network pink", "blue, small");
     expect_error(w, "green --network blue --ip 10.9.0.5/16", "no subnet");
-    expect_error(w, "green --network blue --ip 10.1.0.0/16",
-                 "network address");
     expect_error(w, "green --network blue --ip 10.1.0.7/8", "/16");
     expect_error(w, "green --network blue --mtu 1451", "1450");
     assert_int_equal(w->n, 1);
