@@ -11,6 +11,7 @@
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
 #include "overlay/compile.h"
+#include "packets.h"
 #include "svec.h"
 #include "timeval.h"
 #include "util.h"
@@ -70,6 +71,13 @@ port_gone(const struct switchdb_port *port, void *a_)
 }
 
 static void
+cfg_done(int64_t cfg, void *a_)
+{
+    struct agent *a = a_;
+    endpoints_cfg_done(a->endpoints, cfg);
+}
+
+static void
 txn_done(uint64_t seqno OVS_UNUSED, bool success, void *a_)
 {
     struct agent *a = a_;
@@ -116,7 +124,8 @@ link_event(const struct rtnl_link *link, bool deleted, void *a_)
             || !strcmp(link->name, a->settings->underlay))) {
         underlay_changed(a->underlay);
     }
-    a->mtu_unknown = true;
+    a->mtu_unknown = (a->mtu_unknown || !a->underlay_ifindex
+                      || link->ifindex == a->underlay_ifindex);
 }
 
 static void
@@ -141,6 +150,17 @@ addresses_event(void *a_)
     a->mtu_unknown = true;
 }
 
+static bool
+has_address(const struct in6_addr *addrs, size_t n, const struct in6_addr *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ipv6_addr_equals(&addrs[i], a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 get_owned(const struct in6_addr **addrs, size_t *n, void *a_)
 {
@@ -153,16 +173,20 @@ get_owned(const struct in6_addr **addrs, size_t *n, void *a_)
     size_t n_moved = (a->underlay
                       ? underlay_addresses(a->underlay, moved,
                                            ARRAY_SIZE(moved)) : 0);
-    a->n_owned = n_kernel + n_moved;
-    if (a->n_owned > a->allocated_owned) {
-        a->allocated_owned = a->n_owned;
-        a->owned = xrealloc(a->owned, a->n_owned * sizeof *a->owned);
+    if (n_kernel + n_moved > a->allocated_owned) {
+        a->allocated_owned = n_kernel + n_moved;
+        a->owned = xrealloc(a->owned,
+                            a->allocated_owned * sizeof *a->owned);
     }
     if (n_kernel) {
         memcpy(a->owned, kernel, n_kernel * sizeof *kernel);
     }
-    if (n_moved) {
-        memcpy(a->owned + n_kernel, moved, n_moved * sizeof *moved);
+    a->n_owned = n_kernel;
+    for (size_t i = 0; i < n_moved; i++) {
+        /* Ordinarily the kernel has them: they are where they moved to. */
+        if (!has_address(a->owned, a->n_owned, &moved[i])) {
+            a->owned[a->n_owned++] = moved[i];
+        }
     }
     *addrs = a->owned;
     *n = a->n_owned;
@@ -192,11 +216,36 @@ set_network(struct agent *a, const char *name, const struct network *net)
     }
 }
 
+/* Is the VNI of one network now that of another? */
+static bool
+vnis_change_hands(const struct peerlist *old, const struct peerlist *new)
+{
+    struct shash owners = SHASH_INITIALIZER(&owners);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &old->networks) {
+        const struct network *net = node->data;
+        shash_add_nocopy(&owners, xasprintf("%"PRIu32, net->vni), net);
+    }
+    bool change = false;
+    SHASH_FOR_EACH (node, &new->networks) {
+        const struct network *net = node->data;
+        char *vni = xasprintf("%"PRIu32, net->vni);
+        const struct network *owner = shash_find_data(&owners, vni);
+        change = change || (owner && strcmp(owner->name, net->name));
+        free(vni);
+    }
+    shash_destroy(&owners);
+    return change;
+}
+
 static void
-list_changed(const struct peerlist *old OVS_UNUSED,
-             const struct peerlist *new, const struct peer *self, void *a_)
+list_changed(const struct peerlist *old, const struct peerlist *new,
+             const struct peer *self, void *a_)
 {
     struct agent *a = a_;
+    if (old && vnis_change_hands(old, new)) {
+        ofswitch_compare(a->sw);
+    }
     struct shash_node *node;
     SHASH_FOR_EACH_SAFE (node, &a->networks) {
         if (!peerlist_network(new, node->name)) {
@@ -226,6 +275,7 @@ agent_init(struct agent *a, const struct settings *settings,
         .port_changed = port_changed,
         .port_gone = port_gone,
         .bridge_changed = bridge_changed,
+        .cfg_done = cfg_done,
         .txn_done = txn_done,
     };
     static const struct ofswitch_events sw_events = {
@@ -308,6 +358,9 @@ agent_run(struct agent *a)
         ofswitch_connect(a->sw);
     }
     ofswitch_run(a->sw);
+    if (!ofswitch_connected(a->sw)) {
+        endpoints_switch_lost(a->endpoints);
+    }
 
     bool composing = switchdb_begin(a->db);
     if (composing) {
@@ -561,7 +614,8 @@ update_mtu(struct agent *a)
         const struct peer *peer = node->data;
         v6 = v6 || !address_is_v4(&peer->address);
     }
-    int underlay = kernel_underlay_mtu(a->kernel, &self->address);
+    int underlay = kernel_underlay_mtu(a->kernel, &self->address,
+                                       &a->underlay_ifindex);
     if (underlay) {
         a->mtu = MAX(underlay - (v6 ? VXLAN_OVERHEAD_IPV6
                                  : VXLAN_OVERHEAD_IPV4), MTU_MIN);

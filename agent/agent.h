@@ -43,6 +43,7 @@ struct agent {
     bool adopted;                   /* The database was read, links swept. */
     bool connecting;                /* ofswitch_connect() was called. */
     bool mtu_unknown;               /* Is to be found out. */
+    int underlay_ifindex;           /* Whose MTU counts; 0: not known. */
     int mtu;                        /* For endpoints; 0: not known. */
     bool leaving;                   /* Remove all: see agent_clean(). */
     bool cleaned;                   /* All is out of the database, or on its

@@ -106,21 +106,22 @@ control_exiting(const struct control *c)
     return c->exiting;
 }
 
-/* Takes --json out of the arguments. */
+/* Takes --json out of the arguments: moves it behind them, because the caller
+ * frees each of them once. */
 static bool
 take_json(int *argc, const char *argv[])
 {
-    bool json = false;
+    int all = *argc;
     int n = 0;
-    for (int i = 0; i < *argc; i++) {
-        if (i && !strcmp(argv[i], "--json")) {
-            json = true;
-        } else {
-            argv[n++] = argv[i];
+    for (int i = 0; i < all; i++) {
+        const char *arg = argv[i];
+        if (!i || strcmp(arg, "--json")) {
+            argv[i] = argv[n];
+            argv[n++] = arg;
         }
     }
     *argc = n;
-    return json;
+    return n < all;
 }
 
 static void
@@ -236,9 +237,7 @@ ticket_reply(struct ticket *t)
     if (t->n_failed) {
         unixctl_command_reply_error(t->conn, ds_cstr(&t->errors));
     } else if (t->name) {
-        struct json *rows = endpoints_to_json(endpoints);
-        struct json *row = find_row(rows, t->name);
-        json_destroy(rows);
+        struct json *row = endpoints_show(endpoints, t->name);
         if (row) {
             reply_object(t->conn, row, t->json);
         } else {

@@ -8,6 +8,7 @@
 #include "agent/links.h"
 #include "agent/netns.h"
 #include "flow.h"
+#include "hash.h"
 #include "hmapx.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -15,6 +16,7 @@
 #include "overlay/announce.h"
 #include "overlay/compile.h"
 #include "packets.h"
+#include "simap.h"
 #include "sset.h"
 #include "timeval.h"
 #include "util.h"
@@ -36,7 +38,9 @@ enum { LINK_CHECK_DELAY_MS = 50 };
  *                                      type put back   vswitchd has let go; link made
  *
  * Any of them goes to S_LEAVING by detach, by a failed attach, or when the
- * namespace has gone: flows and row go together, then the link.
+ * namespace has gone.  Flows go first, so that traffic stops at once; then the
+ * row, and with it the attachment; the link and the port's name stay retired
+ * until vswitchd says that it has let go of the port.
  *
  * S_NEW, S_CLOSE, S_OPEN and S_LEAVING have something to write: they are in
  * 'todo'.
@@ -75,6 +79,20 @@ struct waiter {
     struct endpoints_waiter w;
 };
 
+/* The link of an endpoint that is gone, as long as vswitchd may have it open:
+ * the port's name must not be used again yet. */
+struct retired {
+    int ifindex;                    /* 0: it is gone already. */
+    int64_t cfg;                    /* vswitchd's configuration without it. */
+};
+
+/* An address that an endpoint has, in its network. */
+struct ip_claim {
+    struct hmap_node node;          /* In struct endpoints's 'ips'. */
+    struct attachment *a;
+    const struct in6_addr *addr;    /* In a->ep. */
+};
+
 struct attachment {
     struct endpoint ep;
     enum state state;
@@ -97,8 +115,12 @@ struct attachment {
 struct endpoints {
     char *bridge;
     struct shash by_name;           /* Contains struct attachment. */
-    struct shash claims;            /* Address, MAC, port or place inside, as
-                                     * text, to struct attachment. */
+    struct shash retired;           /* Contains struct retired, by port. */
+    struct simap cursors;           /* By network and family: the number of
+                                     * the address below which none is free. */
+    struct hmap ips;                /* Contains struct ip_claim. */
+    struct shash claims;            /* MAC, port or place inside, as text, to
+                                     * struct attachment. */
     struct hmapx todo;              /* Have something to write. */
     struct hmapx written;           /* Are in the transaction just composed. */
     struct hmapx inflight;          /* Are in the one on its way. */
@@ -128,6 +150,8 @@ static void update_share(struct endpoints *, struct attachment *);
 static void advance(struct endpoints *, struct attachment *);
 static void leave(struct endpoints *, struct attachment *);
 static void finish_leaving(struct endpoints *, struct attachment *);
+static void retire_link(struct endpoints *, struct retired *);
+static void retire_inside(struct endpoints *, int netns, const char *ifname);
 static void make_link(struct endpoints *, struct attachment *);
 static void check_link(struct endpoints *, struct attachment *);
 static void check_soon(struct endpoints *, struct attachment *, int delay_ms);
@@ -144,6 +168,9 @@ endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
     struct endpoints *e = xzalloc(sizeof *e);
     e->bridge = xstrdup(bridge);
     shash_init(&e->by_name);
+    shash_init(&e->retired);
+    simap_init(&e->cursors);
+    hmap_init(&e->ips);
     shash_init(&e->claims);
     hmapx_init(&e->todo);
     hmapx_init(&e->written);
@@ -169,6 +196,12 @@ endpoints_destroy(struct endpoints *e)
             free_attachment(e, node->data);
         }
         shash_destroy(&e->by_name);
+        SHASH_FOR_EACH (node, &e->retired) {
+            retire_link(e, node->data);     /* Nobody else will. */
+        }
+        shash_destroy_free_data(&e->retired);
+        simap_destroy(&e->cursors);
+        hmap_destroy(&e->ips);
         shash_destroy(&e->claims);
         hmapx_destroy(&e->todo);
         hmapx_destroy(&e->written);
@@ -204,6 +237,7 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
         error = admit_endpoint(req, path, host, &claims, &ep, &existing);
     }
     if (!error && !existing) {
+        retire_inside(e, netns, req->ifname);
         error = links_refuse_inside(netns, path, req->ifname, e->reaper);
         if (error) {
             endpoint_finish(&ep);
@@ -402,6 +436,7 @@ endpoints_run(struct endpoints *e)
 void
 endpoints_compose(struct endpoints *e)
 {
+    struct hmapx waiting = HMAPX_INITIALIZER(&waiting);
     struct hmapx_node *node;
     HMAPX_FOR_EACH_SAFE (node, &e->todo) {
         struct attachment *a = node->data;
@@ -409,6 +444,10 @@ endpoints_compose(struct endpoints *e)
 
         switch (a->state) {
         case S_NEW:
+            if (shash_find(&e->retired, a->ep.port)) {
+                hmapx_add(&waiting, a);     /* endpoints_cfg_done() wakes. */
+                break;
+            }
             switchdb_put_endpoint(e->db, &a->ep);
             hmapx_add(&e->written, a);
             a->state = S_WRITING;
@@ -439,6 +478,8 @@ endpoints_compose(struct endpoints *e)
             break;                  /* Nothing to write. */
         }
     }
+    hmapx_swap(&e->todo, &waiting);
+    hmapx_destroy(&waiting);
 }
 
 /* The transaction is on its way to the server, so the kernel may be touched:
@@ -507,12 +548,39 @@ endpoints_flows_acked(struct endpoints *e, uint64_t seqno)
         if (a->flow_seqno <= seqno) {
             hmapx_delete(&e->unacked, node);
             if (a->state == S_LEAVING) {
-                finish_leaving(e, a);
+                hmapx_add(&e->todo, a);
             } else if (a->state == S_FLOWS) {
                 a->state = S_UP;
                 announce(e, a);
                 tell(&a->attachers, NULL);
             }
+        }
+    }
+}
+
+void
+endpoints_switch_lost(struct endpoints *e)
+{
+    struct hmapx_node *node;
+    HMAPX_FOR_EACH_SAFE (node, &e->unacked) {
+        struct attachment *a = node->data;
+        if (a->state == S_LEAVING) {
+            hmapx_delete(&e->unacked, node);
+            hmapx_add(&e->todo, a);
+        }
+    }
+}
+
+void
+endpoints_cfg_done(struct endpoints *e, int64_t cfg)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH_SAFE (node, &e->retired) {
+        struct retired *r = node->data;
+        if (r->cfg <= cfg) {
+            retire_link(e, r);
+            free(r);
+            shash_delete(&e->retired, node);
         }
     }
 }
@@ -547,6 +615,13 @@ endpoints_to_json(const struct endpoints *e)
     }
     free(nodes);
     return array;
+}
+
+struct json *
+endpoints_show(const struct endpoints *e, const char *name)
+{
+    const struct attachment *a = find(e, name);
+    return a ? attachment_to_json(a) : NULL;
 }
 
 size_t
@@ -627,13 +702,53 @@ free_attachment(struct endpoints *e, struct attachment *a)
     free(a);
 }
 
-static char *
-claim_ip(const char *network, const struct in6_addr *addr)
+static uint32_t
+hash_ip(const char *network, const struct in6_addr *addr)
 {
-    struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_format(&s, "%s ", network);
-    address_format(addr, &s);
-    return ds_steal_cstr(&s);
+    return hash_bytes(addr, sizeof *addr, hash_string(network, 0));
+}
+
+static struct ip_claim *
+find_ip(const struct endpoints *e, const char *network,
+        const struct in6_addr *addr)
+{
+    struct ip_claim *c;
+    HMAP_FOR_EACH_WITH_HASH (c, node, hash_ip(network, addr), &e->ips) {
+        if (ipv6_addr_equals(c->addr, addr)
+            && !strcmp(c->a->ep.network, network)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static unsigned int *
+find_cursor(struct endpoints *e, const char *network, bool v4)
+{
+    char *key = xasprintf("%s %d", network, v4 ? 4 : 6);
+    if (!simap_contains(&e->cursors, key)) {
+        simap_put(&e->cursors, key, 0);
+    }
+    unsigned int *number = &simap_find(&e->cursors, key)->data;
+    free(key);
+    return number;
+}
+
+static void
+claim_ip(struct endpoints *e, struct attachment *a,
+         const struct in6_addr *addr, bool add)
+{
+    struct ip_claim *c = find_ip(e, a->ep.network, addr);
+    if (add && !c) {
+        c = xmalloc(sizeof *c);
+        c->a = a;
+        c->addr = addr;
+        hmap_insert(&e->ips, &c->node, hash_ip(a->ep.network, addr));
+    } else if (!add && c && c->a == a) {
+        hmap_remove(&e->ips, &c->node);
+        free(c);
+        *find_cursor(e, a->ep.network, address_is_v4(addr)) = 0;
+    }
 }
 
 static char *
@@ -665,7 +780,7 @@ claim(struct endpoints *e, struct attachment *a, bool add)
 {
     const struct endpoint *ep = &a->ep;
     for (size_t i = 0; i < ep->n_ips; i++) {
-        claim_text(e, a, claim_ip(ep->network, &ep->ips[i].addr), add);
+        claim_ip(e, a, &ep->ips[i].addr, add);
     }
     claim_text(e, a, claim_mac(ep->network, ep->mac), add);
     claim_text(e, a, claim_inside(ep->netns, ep->ifname), add);
@@ -743,7 +858,9 @@ leave(struct endpoints *e, struct attachment *a)
     a->state = S_LEAVING;
     hmapx_find_and_delete(&e->checks, a);
     update_share(e, a);
-    hmapx_add(&e->todo, a);
+    if (!hmapx_contains(&e->unsent, a) && !hmapx_contains(&e->unacked, a)) {
+        hmapx_add(&e->todo, a);     /* Else endpoints_flows_acked() does. */
+    }
 }
 
 /* Flows and row are both gone, or one of them still is not. */
@@ -757,9 +874,40 @@ finish_leaving(struct endpoints *e, struct attachment *a)
         return;
     }
     if (a->ifindex) {
-        reaper_add(e->reaper, a->ifindex);
+        struct retired *r = xmalloc(sizeof *r);
+        r->ifindex = a->ifindex;
+        r->cfg = switchdb_cfg(e->db);
+        if (r->cfg <= switchdb_cfg_done(e->db)
+            || !ofswitch_connected(e->sw)) {
+            retire_link(e, r);      /* vswitchd has nothing open. */
+            free(r);
+        } else {
+            free(shash_replace(&e->retired, a->ep.port, r));
+        }
     }
     free_attachment(e, a);
+}
+
+static void
+retire_link(struct endpoints *e, struct retired *r)
+{
+    if (r->ifindex) {
+        reaper_add(e->reaper, r->ifindex);
+        r->ifindex = 0;
+    }
+}
+
+/* A new endpoint wants a name inside that a retired link may still have: then
+ * that goes now. */
+static void
+retire_inside(struct endpoints *e, int netns, const char *ifname)
+{
+    if (!shash_is_empty(&e->retired) && links_inside_exists(netns, ifname)) {
+        struct shash_node *node;
+        SHASH_FOR_EACH (node, &e->retired) {
+            retire_link(e, node->data);
+        }
+    }
 }
 
 static void
@@ -855,8 +1003,9 @@ adopt(struct endpoints *e, const struct switchdb_port *port)
     }
 }
 
-/* Peers that knew this address with another MAC, or this MAC elsewhere, hear
- * the truth. */
+/* Who knew this MAC elsewhere hears the truth: the peers' switches.  Who knew
+ * this address with another MAC, which only a MAC of the user's choice can
+ * be, hears it as well: every endpoint. */
 static void
 announce(struct endpoints *e, struct attachment *a)
 {
@@ -870,7 +1019,8 @@ announce(struct endpoints *e, struct attachment *a)
     for (size_t i = 0; i < a->ep.n_ips; i++) {
         struct dp_packet packet;
         dp_packet_init(&packet, 128);
-        announce_compose(&packet, a->ep.mac, &a->ep.ips[i].addr);
+        announce_compose(&packet, a->ep.mac, &a->ep.ips[i].addr,
+                         a->explicit_mac);
         ofswitch_packet_out(e->sw, &packet, actions);
         dp_packet_uninit(&packet);
     }
@@ -894,7 +1044,8 @@ claims_by_name(const char *name, const void *e)
 static const struct endpoint *
 claims_by_ip(const char *network, const struct in6_addr *addr, const void *e)
 {
-    return claimed(e, claim_ip(network, addr));
+    const struct ip_claim *c = find_ip(e, network, addr);
+    return c ? &c->a->ep : NULL;
 }
 
 static const struct endpoint *
@@ -909,11 +1060,19 @@ claims_by_inside(const char *netns, const char *ifname, const void *e)
     return claimed(e, claim_inside(netns, ifname));
 }
 
+static uint32_t *
+claims_cursor(const char *network, bool v4, const void *e)
+{
+    return find_cursor(CONST_CAST(struct endpoints *, e), network, v4);
+}
+
 static bool
 claims_port_taken(const char *port, const void *e_)
 {
     const struct endpoints *e = e_;
-    return shash_find(&e->claims, port) || switchdb_name_taken(e->db, port);
+    return (shash_find(&e->claims, port)
+            || switchdb_name_taken(e->db, port)
+            || links_is_foreign(kernel_rtnl(e->kernel), e->bridge, port));
 }
 
 static struct admit_claims
@@ -925,6 +1084,7 @@ make_claims(const struct endpoints *e)
         .by_mac = claims_by_mac,
         .by_inside = claims_by_inside,
         .port_taken = claims_port_taken,
+        .cursor = claims_cursor,
         .aux = e,
     };
 }

@@ -68,6 +68,10 @@ void endpoints_compose(struct endpoints *);             /* A txn is open. */
 void endpoints_composed(struct endpoints *, uint64_t txn_seqno);
 void endpoints_txn_done(struct endpoints *, bool success);
 void endpoints_flows_sent(struct endpoints *, uint64_t seqno);
+/* There is no switch to wait for. */
+void endpoints_switch_lost(struct endpoints *);
+/* vswitchd has let go of what was deleted up to configuration 'cfg'. */
+void endpoints_cfg_done(struct endpoints *, int64_t cfg);
 void endpoints_flows_acked(struct endpoints *, uint64_t seqno);
 void endpoints_wait(struct endpoints *);
 
@@ -75,6 +79,7 @@ void endpoints_wanted(const struct endpoints *, struct plan *);
 
 /* For status: one object an endpoint, sorted by name. */
 struct json *endpoints_to_json(const struct endpoints *);
+struct json *endpoints_show(const struct endpoints *, const char *name);
 size_t endpoints_count(const struct endpoints *, size_t *n_up);
 const struct endpoint *endpoints_find(const struct endpoints *,
                                       const char *name);

@@ -85,19 +85,20 @@ kernel_addresses(const struct kernel *k, const struct in6_addr **addrs,
 }
 
 int
-kernel_underlay_mtu(struct kernel *k, const struct in6_addr *address)
+kernel_underlay_mtu(struct kernel *k, const struct in6_addr *address,
+                    int *ifindex)
 {
-    int ifindex = 0;
+    *ifindex = 0;
     for (size_t i = 0; i < k->n; i++) {
         if (ipv6_addr_equals(&k->addrs[i], address)) {
-            ifindex = k->ifindexes[i];
+            *ifindex = k->ifindexes[i];
         }
     }
     struct rtnl_link link;
-    if (!ifindex && rtnl_route_get(k->rtnl, address, &ifindex)) {
-        return 0;
+    if (!*ifindex && rtnl_route_get(k->rtnl, address, ifindex)) {
+        *ifindex = 0;
     }
-    return rtnl_link_get_index(k->rtnl, ifindex, &link) ? 0 : link.mtu;
+    return rtnl_link_get_index(k->rtnl, *ifindex, &link) ? 0 : link.mtu;
 }
 
 static void

@@ -30,7 +30,8 @@ void kernel_addresses(const struct kernel *, const struct in6_addr **,
                       size_t *n);
 
 /* The MTU of the interface that has 'address', or that a packet to 'address'
- * leaves by; 0 if neither is known. */
-int kernel_underlay_mtu(struct kernel *, const struct in6_addr *address);
+ * leaves by, and its ifindex; both 0 if neither is known. */
+int kernel_underlay_mtu(struct kernel *, const struct in6_addr *address,
+                        int *ifindex);
 
 #endif /* agent/kernel.h */

@@ -17,11 +17,12 @@ static bool alias_matches(const struct rtnl_link *, const char *bridge,
                           const char *endpoint);
 static int add_veth(struct rtnl *, const char *bridge,
                     const struct endpoint *, int netns, int mtu,
-                    int *ifindex, bool *peer_exists);
-static int configure_inside(const struct endpoint *, int netns, bool netdev);
+                    int *ifindex, int *inside, bool *peer_exists);
+static int configure_inside(const struct endpoint *, int netns, int ifindex,
+                            bool netdev);
 
-static bool
-inside_exists(int netns, const char *ifname)
+bool
+links_inside_exists(int netns, const char *ifname)
 {
     struct rtnl *inside;
     struct rtnl_link link;
@@ -37,9 +38,9 @@ char *
 links_refuse_inside(int netns, const char *path, const char *ifname,
                     struct reaper *reaper)
 {
-    if (inside_exists(netns, ifname)) {
+    if (links_inside_exists(netns, ifname)) {
         reaper_flush(reaper);       /* One that was just detached? */
-        if (inside_exists(netns, ifname)) {
+        if (links_inside_exists(netns, ifname)) {
             return xasprintf("interface %s exists already in %s: give another "
                              "--ifname", ifname, path);
         }
@@ -52,10 +53,11 @@ links_make(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
            const struct endpoint *ep, int netns, int mtu, bool netdev,
            int *ifindex)
 {
+    int inside;
     bool peer_exists = false;
     int use_mtu = ep->mtu ? ep->mtu : mtu ? mtu : DEFAULT_MTU;
     int error = add_veth(rtnl, bridge, ep, netns, use_mtu, ifindex,
-                         &peer_exists);
+                         &inside, &peer_exists);
     if (error == -EEXIST) {
         struct rtnl_link link;
         reaper_flush(reaper);
@@ -63,7 +65,7 @@ links_make(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
             (void) rtnl_link_del(rtnl, link.ifindex); /* Or the next fails. */
         }
         error = add_veth(rtnl, bridge, ep, netns, use_mtu, ifindex,
-                         &peer_exists);
+                         &inside, &peer_exists);
     }
     if (error == -EEXIST && peer_exists) {
         return xasprintf("interface %s exists already in %s: give another "
@@ -73,7 +75,7 @@ links_make(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
                          ep->ifname, ep->netns, ovs_strerror(-error));
     }
 
-    error = configure_inside(ep, netns, netdev);
+    error = configure_inside(ep, netns, inside, netdev);
     if (error) {
         (void) rtnl_link_del(rtnl, *ifindex);   /* Gone with its namespace. */
         *ifindex = 0;
@@ -89,6 +91,14 @@ links_find(struct rtnl *rtnl, const char *bridge, const struct endpoint *ep)
     struct rtnl_link link;
     return (!rtnl_link_get(rtnl, ep->port, &link)
             && alias_matches(&link, bridge, ep->name) ? link.ifindex : 0);
+}
+
+bool
+links_is_foreign(struct rtnl *rtnl, const char *bridge, const char *name)
+{
+    struct rtnl_link link;
+    return (!rtnl_link_get(rtnl, name, &link)
+            && !alias_matches(&link, bridge, NULL));
 }
 
 void
@@ -168,7 +178,7 @@ alias_matches(const struct rtnl_link *link, const char *bridge,
 
 static int
 add_veth(struct rtnl *rtnl, const char *bridge, const struct endpoint *ep,
-         int netns, int mtu, int *ifindex, bool *peer_exists)
+         int netns, int mtu, int *ifindex, int *inside, bool *peer_exists)
 {
     char *alias = make_alias(bridge, ep->name);
     struct rtnl_veth veth = {
@@ -179,23 +189,28 @@ add_veth(struct rtnl *rtnl, const char *bridge, const struct endpoint *ep,
         .mac = ep->mac,
         .mtu = mtu,
     };
-    int error = rtnl_veth_add(rtnl, &veth, ifindex, peer_exists);
+    int error = rtnl_veth_add(rtnl, &veth, ifindex, inside, peer_exists);
     free(alias);
     return error;
 }
 
 static int
-configure_inside(const struct endpoint *ep, int netns, bool netdev)
+configure_inside(const struct endpoint *ep, int netns, int ifindex,
+                 bool netdev)
 {
     struct rtnl *inside;
     int error = rtnl_open(netns, &inside);
     if (error) {
         return error;
     }
-    error = rtnl_addresses_add(inside, ep->ifname, ep->ips, ep->n_ips);
-    rtnl_close(inside);
     /* The userspace datapath reads frames as they are; a checksum that the
      * NIC was to fill in is wrong then. */
-    return error || !netdev ? error : rtnl_tx_checksum(netns, ep->ifname,
-                                                       false);
+    if (netdev) {
+        error = rtnl_tx_checksum(netns, ep->ifname, false);
+    }
+    if (!error) {
+        error = rtnl_inside_up(inside, ifindex, ep->ips, ep->n_ips);
+    }
+    rtnl_close(inside);
+    return error;
 }

@@ -17,6 +17,8 @@
 char *links_refuse_inside(int netns, const char *path, const char *ifname,
                           struct reaper *);
 
+bool links_inside_exists(int netns, const char *ifname);
+
 /* Makes the pair, addresses and all; whatever has the host end's name and is
  * not ours any more is replaced.  Returns NULL and the host end's ifindex, or
  * an owned message; then nothing is left. */
@@ -27,6 +29,9 @@ char *links_make(struct rtnl *, struct reaper *, const char *bridge,
 /* The ifindex of the endpoint's host end, 0 if there is none or it is not
  * ours. */
 int links_find(struct rtnl *, const char *bridge, const struct endpoint *);
+
+/* Has somebody else a link of that name on this host? */
+bool links_is_foreign(struct rtnl *, const char *bridge, const char *name);
 
 /* Sets the MTU of both ends; what cannot be reached is left. */
 void links_set_mtu(struct rtnl *, const struct endpoint *, int ifindex,

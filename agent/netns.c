@@ -44,7 +44,9 @@ static void netns_bind_etc(const char *name);
 char *
 netns_path(const char *netns)
 {
-    if (strchr(netns, '/')) {
+    if (!strncmp(netns, "/var" NETNS_DIR "/", strlen("/var" NETNS_DIR "/"))) {
+        return xstrdup(netns + strlen("/var")); /* The same, by a link. */
+    } else if (strchr(netns, '/')) {
         return xstrdup(netns);
     } else if (!strncmp(netns, "pid:", 4)) {
         return xasprintf("/proc/%s/ns/net", netns + 4);

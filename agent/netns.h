@@ -20,8 +20,8 @@ struct netns_id {                   /* Which namespace an fd stands for. */
     ino_t ino;
 };
 
-/* "red" -> "/run/netns/red", "pid:12" -> "/proc/12/ns/net", "/x" -> "/x".
- * Owned. */
+/* "red" and "/var/run/netns/red" -> "/run/netns/red", "pid:12" ->
+ * "/proc/12/ns/net", "/x" -> "/x".  Owned. */
 char *netns_path(const char *netns);
 
 /* Opens the namespace at 'path' (of netns_path()).  O_CLOEXEC.  It must be a

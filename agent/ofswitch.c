@@ -69,7 +69,8 @@ struct ofswitch {
     enum state state;
     struct plan observed;       /* While S_READING. */
     ovs_be32 barrier_xid;       /* Ends S_READING. */
-    bool reread;                /* The reading is a repair, not the first. */
+    bool reread;                /* Not the first reading of a connection. */
+    bool repair;                /* The reading is for what others changed. */
     long long int reread_at;    /* When to read again; LLONG_MAX: need not. */
     struct ovs_list queue[PLAN_OP_KINDS];   /* Of ofpbufs. */
     struct ovs_list bundles;    /* Contains struct bundle, in order. */
@@ -136,7 +137,7 @@ ofswitch_run(struct ofswitch *sw)
     if (sw->state == S_DOWN || connection != sw->connection) {
         forget_connection(sw);
         sw->connection = connection;
-        sw->reread = false;
+        sw->reread = sw->repair = false;
         start_reading(sw);
     }
     for (int i = 0; i < READ_MAX && rconn_is_connected(sw->rconn); i++) {
@@ -148,7 +149,7 @@ ofswitch_run(struct ofswitch *sw)
         ofpbuf_delete(msg);
     }
     if (sw->state == S_SYNCED && time_msec() >= sw->reread_at) {
-        sw->reread = true;
+        sw->reread = sw->repair = true;
         start_reading(sw);
     }
 }
@@ -204,6 +205,16 @@ ofswitch_change(struct ofswitch *sw, const struct plan *old,
         plan_diff(old, new, &ops);
         queue_ops(sw, &ops);
         plan_ops_finish(&ops);
+    }
+}
+
+void
+ofswitch_compare(struct ofswitch *sw)
+{
+    if (sw->state == S_SYNCED) {
+        sw->repair = sw->reread_at != LLONG_MAX;
+        sw->reread = true;
+        start_reading(sw);
     }
 }
 
@@ -273,6 +284,7 @@ send_monitor_requests(struct ofswitch *sw)
 static void
 start_reading(struct ofswitch *sw)
 {
+    send_bundle(sw);                /* What waits is to be read back, too. */
     plan_clear(&sw->observed);
     sw->reread_at = LLONG_MAX;
     sw->state = S_READING;
@@ -314,7 +326,7 @@ finish_reading(struct ofswitch *sw)
     }
     sw->state = S_SYNCED;
     queue_ops(sw, &ops);
-    if (sw->reread && ops.n) {
+    if (sw->repair && ops.n) {
         sw->events->repaired(ops.n, sw->aux);
     }
     plan_clear(&sw->observed);
@@ -325,6 +337,8 @@ finish_reading(struct ofswitch *sw)
     send_bundle(sw);
     if (sw->seqno < promised) {
         sw->seqno = promised;       /* Nothing to send: it holds already. */
+        free(sw->error);
+        sw->error = NULL;
         if (ovs_list_is_empty(&sw->bundles)) {
             sw->events->acked(sw->seqno, sw->aux);
         } else {

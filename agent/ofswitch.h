@@ -51,6 +51,11 @@ void ofswitch_change(struct ofswitch *, const struct plan *old,
                      const struct plan *new);
 uint64_t ofswitch_commit(struct ofswitch *);
 
+/* Objects are about to take over flows or groups from each other, so that the
+ * steps of one would undo those of another: what follows is not queued, but
+ * the switch is read and compared with all that is wanted. */
+void ofswitch_compare(struct ofswitch *);
+
 /* Lets the switch send 'packet' by 'actions' (as ovs-ofctl(8) writes them). */
 void ofswitch_packet_out(struct ofswitch *, const struct dp_packet *,
                          const char *actions);

@@ -11,7 +11,7 @@
 #include "agent/rtnl-socket.h"
 #include "packets.h"
 
-static void put_lo_up(struct rtnl *);
+static void put_up(struct rtnl *, int ifindex, const char *ifname);
 static void put_address(struct rtnl *, uint16_t type, uint16_t flags,
                         int ifindex, const struct prefix *);
 static void put_broadcast(struct nlmsghdr *, const struct prefix *);
@@ -23,20 +23,14 @@ static const void *ip_bytes(const struct in6_addr *, size_t *size);
 static void oif_reply(const struct nlmsghdr *, void *oif);
 
 int
-rtnl_addresses_add(struct rtnl *rtnl, const char *ifname,
-                   const struct prefix *ips, size_t n)
+rtnl_inside_up(struct rtnl *rtnl, int ifindex, const struct prefix *ips,
+               size_t n)
 {
-    /* RTM_NEWADDR knows links by their index only. */
-    struct rtnl_link link;
-    int error = rtnl_link_get(rtnl, ifname, &link);
-    if (error) {
-        return error;
-    }
-
-    put_lo_up(rtnl);
+    put_up(rtnl, 0, "lo");
+    put_up(rtnl, ifindex, NULL);
     for (size_t i = 0; i < n; i++) {
-        put_address(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE,
-                    link.ifindex, &ips[i]);
+        put_address(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex,
+                    &ips[i]);
     }
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
@@ -136,14 +130,17 @@ rtnl_route_get(struct rtnl *rtnl, const struct in6_addr *dst, int *oif)
 }
 
 static void
-put_lo_up(struct rtnl *rtnl)
+put_up(struct rtnl *rtnl, int ifindex, const char *ifname)
 {
     struct nlmsghdr *nlh = rtnl_put(rtnl, RTM_SETLINK, 0);
     struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof *ifi);
     ifi->ifi_family = AF_UNSPEC;
     ifi->ifi_flags = IFF_UP;
     ifi->ifi_change = IFF_UP;
-    mnl_attr_put_strz(nlh, IFLA_IFNAME, "lo");
+    ifi->ifi_index = ifindex;
+    if (ifname) {
+        mnl_attr_put_strz(nlh, IFLA_IFNAME, ifname);
+    }
 }
 
 static void

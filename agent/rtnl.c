@@ -35,7 +35,6 @@ static void put_link_get(struct rtnl *, int ifindex, const char *name);
 static void put_veth(struct rtnl *, const struct rtnl_veth *);
 static void put_veth_end(struct nlmsghdr *, const char *name, int mtu);
 static int veth_host_up(struct rtnl *, const struct rtnl_veth *, int ifindex);
-static int veth_peer_up(const struct rtnl_veth *, int ifindex);
 static int link_get(struct rtnl *, struct rtnl_link *);
 static void link_reply(const struct nlmsghdr *, void *link);
 static void nsid_reply(const struct nlmsghdr *, void *nsid);
@@ -51,9 +50,9 @@ static int group_set(struct rtnl *, const int ifindexes[], size_t n,
  * the name already. */
 int
 rtnl_veth_add(struct rtnl *rtnl, const struct rtnl_veth *veth, int *ifindex,
-              bool *peer_exists)
+              int *peer_ifindex, bool *peer_exists)
 {
-    *ifindex = 0;
+    *ifindex = *peer_ifindex = 0;
     *peer_exists = false;
     if (!ifname_fits(veth->name) || !ifname_fits(veth->peer_name)
         || strlen(veth->alias) > ALIAS_MAX) {
@@ -73,17 +72,15 @@ rtnl_veth_add(struct rtnl *rtnl, const struct rtnl_veth *veth, int *ifindex,
         return errors[1] ? errors[1] : -ENODEV;
     }
 
-    /* The host's end first: then the peer has a carrier, and sends and
-     * answers, from the moment it is up. */
+    /* The host's end before the peer's: then that one has a carrier, and sends
+     * and answers, from the moment it is up. */
     int error = veth_host_up(rtnl, veth, link.ifindex);
-    if (!error) {
-        error = veth_peer_up(veth, link.peer_ifindex);
-    }
     if (error) {
         /* The first error tells more than that of the way back. */
         (void) rtnl_link_del(rtnl, link.ifindex);
         return error;
     }
+    *peer_ifindex = link.peer_ifindex;
     *ifindex = link.ifindex;
     return 0;
 }
@@ -314,18 +311,6 @@ veth_host_up(struct rtnl *rtnl, const struct rtnl_veth *veth, int ifindex)
     (void) rtnl_transact(rtnl, errors, NULL, NULL); /* See 'errors'. */
     return (errors[0] && errors[0] != -EAFNOSUPPORT
             ? errors[0] : errors[1]);
-}
-
-static int
-veth_peer_up(const struct rtnl_veth *veth, int ifindex)
-{
-    struct rtnl *inside;
-    int error = rtnl_open(veth->netns, &inside);
-    if (!error) {
-        error = rtnl_link_up(inside, ifindex, true);
-        rtnl_close(inside);
-    }
-    return error;
 }
 
 static int

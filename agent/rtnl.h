@@ -40,7 +40,7 @@ struct rtnl_link {
 
 /* A veth 'name' here, up, without ARP and without an IPv6 link-local address
  * of its own (IFLA_INET6_ADDR_GEN_MODE none), with 'alias'; its peer born
- * inside 'netns' as 'peer_name' with 'mac', up.  Both with 'mtu'.  -EEXIST if
+ * inside 'netns' as 'peer_name' with 'mac', down.  Both with 'mtu'.  -EEXIST if
  * either name is taken: '*peer_exists' says whether it is the peer's (false
  * if both are).  -EINVAL for a name that is none or has a '%', which the
  * kernel would replace.  On failure there is no veth. */
@@ -53,14 +53,14 @@ struct rtnl_veth {
     int mtu;
 };
 int rtnl_veth_add(struct rtnl *, const struct rtnl_veth *, int *ifindex,
-                  bool *peer_exists);
+                  int *peer_ifindex, bool *peer_exists);
 
-/* In the namespace of the socket: 'lo' up, and the n addresses on the link
- * 'ifname', all in one sendmsg().  IPv6 addresses without duplicate address
- * detection (IFA_F_NODAD: the directory knows they are unique).  To add one
- * that is there already is no error. */
-int rtnl_addresses_add(struct rtnl *, const char *ifname,
-                       const struct prefix *ips, size_t n);
+/* In the namespace of the socket: 'lo' up, the link 'ifindex' up, and the n
+ * addresses on it, all in one sendmsg().  IPv6 addresses without duplicate
+ * address detection (IFA_F_NODAD: the directory knows they are unique).  To
+ * add one that is there already is no error. */
+int rtnl_inside_up(struct rtnl *, int ifindex, const struct prefix *ips,
+                   size_t n);
 int rtnl_address_add(struct rtnl *, int ifindex, const struct prefix *);
 int rtnl_address_del(struct rtnl *, int ifindex, const struct prefix *);
 

@@ -244,14 +244,15 @@ address_slice(const struct peerlist *list, const struct peer *self,
 bool
 address_allocate(const struct prefix *subnet, const struct prefix *slice,
                  bool (*taken)(const struct in6_addr *, const void *aux),
-                 const void *aux, struct in6_addr *addr)
+                 const void *aux, uint32_t *number, struct in6_addr *addr)
 {
     int host_bits = MIN(prefix_width(slice) - slice->len, 31);
     uint32_t n = UINT32_C(1) << host_bits;
     struct in6_addr gateway = prefix_base(subnet);
 
     put_host_bits(&gateway, 1, 0, 1);
-    for (uint32_t i = 1; i < n && i <= ALLOCATE_TRIES_MAX; i++) {
+    uint32_t first = MAX(*number, 1);
+    for (uint32_t i = first; i < n && i - first < ALLOCATE_TRIES_MAX; i++) {
         struct in6_addr candidate = prefix_base(slice);
 
         put_host_bits(&candidate, i, 0, host_bits);
@@ -259,6 +260,7 @@ address_allocate(const struct prefix *subnet, const struct prefix *slice,
             && !ipv6_addr_equals(&candidate, &gateway)
             && !taken(&candidate, aux)) {
             *addr = candidate;
+            *number = i;
             return true;
         }
     }

@@ -59,13 +59,15 @@ const char *prefix_refuse_host(const struct prefix *subnet,
 char *address_slice(const struct peerlist *, const struct peer *self,
                     const struct prefix *subnet, struct prefix *slice);
 
-/* The first address of 'slice' that 'taken(addr, aux)' says is free, starting
- * after the slice's own first address, and never the first two addresses (the
+/* The first address of 'slice' that 'taken(addr, aux)' says is free, from the
+ * one with number '*number' (0 is the slice's own first address, which is never
+ * given), whose number it stores there; never the first two addresses (the
  * network's own and its gateway's) or the broadcast address of 'subnet'.
  * Tries at most 65,536.  Returns false if none is free. */
 bool address_allocate(const struct prefix *subnet, const struct prefix *slice,
                       bool (*taken)(const struct in6_addr *, const void *aux),
-                      const void *aux, struct in6_addr *addr);
+                      const void *aux, uint32_t *number,
+                      struct in6_addr *addr);
 
 /* "0a:57" or "0a:57:01" into '*p': unicast, locally administered (IEEE
  * 802-2014, section 8.2).  Returns NULL or an owned message. */

@@ -175,7 +175,7 @@ check_ip(const struct prefix *ip, const struct network *net,
         error = xasprintf("address %s is in no subnet of network %s",
                           ds_cstr(&s), net->name);
     } else if (prefix_refuse_host(subnet, &ip->addr)) {
-        error = xasprintf("address %s %s network %s", ds_cstr(&s),
+        error = xasprintf("address %s %s, in network %s", ds_cstr(&s),
                           prefix_refuse_host(subnet, &ip->addr), net->name);
     } else if (ip->len < subnet->len) {
         error = xasprintf("address %s: the subnet of network %s has /%d",
@@ -223,7 +223,9 @@ choose_automatic(const struct network *net, const struct admit_host *host,
             return error;
         }
         struct prefix *ip = &ep->ips[ep->n_ips];
-        if (!address_allocate(subnet, &slice, is_taken, &aux, &ip->addr)) {
+        if (!address_allocate(subnet, &slice, is_taken, &aux,
+                              claims->cursor(net->name, v4, claims->aux),
+                              &ip->addr)) {
             struct ds s = DS_EMPTY_INITIALIZER;
             prefix_format(&slice, &s);
             error = xasprintf("no free address in %s, this host's slice of "

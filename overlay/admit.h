@@ -19,6 +19,9 @@ struct admit_claims {
     const struct endpoint *(*by_inside)(const char *netns, const char *ifname,
                                         const void *aux);
     bool (*port_taken)(const char *port, const void *aux);
+    /* Where to look for a free address of the network and family first: no
+     * lower number is free.  Found numbers are stored there. */
+    uint32_t *(*cursor)(const char *network, bool v4, const void *aux);
     const void *aux;
 };
 

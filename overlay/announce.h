@@ -11,8 +11,10 @@
 #include "overlay/model.h"
 
 /* Makes in 'packet', which the caller initialises and uninitialises, the frame
- * that announces address 'ip' of an endpoint with 'mac'. */
+ * that announces address 'ip' of an endpoint with 'mac'.  With 'to_all' it
+ * tells every endpoint of the network; else only the peers' switches, which
+ * learn from a question and hand it to nobody. */
 void announce_compose(struct dp_packet *packet, struct eth_addr mac,
-                      const struct in6_addr *ip);
+                      const struct in6_addr *ip, bool to_all);
 
 #endif /* overlay/announce.h */

@@ -239,6 +239,14 @@ compile_arp(const struct endpoint *ep, uint32_t vni, ofp_port_t port,
                   "in_port=%d,"NET"=%"PRIu32",arp,arp_op=1,arp_tpa=%s "
                   "actions=goto_table:%d",
                   ofp_to_u16(port), vni, ip, TABLE_FORWARD);
+    /* As a question the announcement would end at the peers' switches; as an
+     * answer it says the same (RFC 5227, section 3). */
+    plan_add_flow(plan, TABLE_RESPOND, 120, cookie,
+                  "in_port=%d,"NET"=%"PRIu32",arp,arp_op=1,arp_spa=%s,"
+                  "arp_tpa=%s actions=set_field:2->arp_op,"
+                  "set_field:"ETH_ADDR_FMT"->arp_tha,goto_table:%d",
+                  ofp_to_u16(port), vni, ip, ip, ETH_ADDR_ARGS(ep->mac),
+                  TABLE_FORWARD);
     plan_add_flow(plan, TABLE_RESPOND, 100, cookie,
                   NET"=%"PRIu32",arp,arp_op=1,arp_tpa=%s actions="
                   "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"

@@ -14,6 +14,7 @@ enum { GAP = 2, COLUMNS_MAX = 16 };
 
 static size_t cell_lines(const struct json *);
 static char *cell_line(const struct json *, size_t line);
+static void end_line(struct ds *);
 
 void
 view_table(const struct json *rows, const struct view_column *columns,
@@ -41,7 +42,7 @@ view_table(const struct json *rows, const struct view_column *columns,
         ds_put_format(s, "%-*s", i + 1 < n_columns ? (int) width[i] + GAP : 0,
                       columns[i].title);
     }
-    ds_put_char(s, '\n');
+    end_line(s);
     for (size_t r = 0; r < array->n; r++) {
         const struct shash *row = json_object(array->elems[r]);
         size_t lines = 1;
@@ -57,11 +58,7 @@ view_table(const struct json *rows, const struct view_column *columns,
                                           ? (int) width[i] + GAP : 0), text);
                 free(text);
             }
-            ds_chomp(s, '\n');
-            while (ds_last(s) == ' ') {
-                ds_truncate(s, s->length - 1);
-            }
-            ds_put_char(s, '\n');
+            end_line(s);
         }
     }
 }
@@ -146,4 +143,14 @@ cell_line(const struct json *cell, size_t line)
         return xstrdup(strncmp(text, NETNS_PREFIX, n) ? text : text + n);
     }
     return json_to_string(cell, JSSF_SORT);
+}
+
+/* Without blanks at its end. */
+static void
+end_line(struct ds *s)
+{
+    while (ds_last(s) == ' ') {
+        ds_truncate(s, s->length - 1);
+    }
+    ds_put_char(s, '\n');
 }

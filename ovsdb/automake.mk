@@ -9,12 +9,16 @@ OVS_CPPFLAGS = -isystem $(OVS_DIR) -isystem $(OVS_DIR)/include \
 	-isystem $(OVS_DIR)/lib -isystem $(OVS_DIR)/src/include \
 	-isystem $(OVS_DIR)/src/lib
 OVS_LIBS = $(OVS_LIB) $(SSL_LIBS) -lcrypto -latomic -lm -lpthread
-BUILT_SOURCES += $(OVS_LIB)
+# The last thing that a whole build makes: a library that was being written
+# when somebody pulled the plug is not one.
+OVS_STAMP = $(OVS_DIR)/built
+BUILT_SOURCES += $(OVS_STAMP)
+$(OVS_LIB): $(OVS_STAMP)
 
 # The paths are Debian's, so that the switch's sockets are found where they
 # are.  unbound, unwind, libcap-ng and XDP are left out: nothing here uses
 # them.
-$(OVS_LIB): $(OVS_TARBALL)
+$(OVS_STAMP): $(OVS_TARBALL)
 	@echo "  building libopenvswitch in $(OVS_DIR), once (about a minute)"
 	@rm -rf $(OVS_DIR)
 	@$(MKDIR_P) $(OVS_DIR)/src

@@ -25,9 +25,11 @@ struct switchdb {
     struct hmap by_uuid, by_name;   /* Contain struct switchdb_port. */
     struct ovsdb_idl_txn *txn;      /* Open now, or NULL. */
     bool txn_wrote;                 /* Is there anything in it? */
+    bool txn_deletes;               /* Does it delete ports? */
     uint64_t seqno;                 /* Of the last transaction sent. */
     uint64_t done;                  /* Of the last one that ended. */
     bool read_once;
+    int64_t cfg_done;               /* What the last event told. */
     const struct switchdb_events *events;
     void *aux;
 };
@@ -100,7 +102,7 @@ void
 switchdb_run(struct switchdb *db)
 {
     db->txn = ovsdb_idl_loop_run(&db->loop);
-    db->txn_wrote = false;
+    db->txn_wrote = db->txn_deletes = false;
     run_tracked(db);
 
     if (db->done < db->seqno && !db->loop.committing_txn) {
@@ -327,7 +329,22 @@ switchdb_del_port(struct switchdb *db, const char *name)
     if (br && port) {
         db->txn_wrote = true;
         ovsrec_bridge_update_ports_delvalue(br, port);
+        db->txn_deletes = true;
     }
+}
+
+int64_t
+switchdb_cfg(const struct switchdb *db)
+{
+    const struct ovsrec_open_vswitch *ovs = ovsrec_open_vswitch_first(db->idl);
+    return ovs ? ovs->next_cfg : 0;
+}
+
+int64_t
+switchdb_cfg_done(const struct switchdb *db)
+{
+    const struct ovsrec_open_vswitch *ovs = ovsrec_open_vswitch_first(db->idl);
+    return ovs ? ovs->cur_cfg : 0;
 }
 
 void
@@ -354,6 +371,12 @@ uint64_t
 switchdb_commit(struct switchdb *db)
 {
     uint64_t seqno = 0;
+    if (db->txn && db->txn_deletes) {
+        /* vswitchd answers by cur_cfg, as it does to ovs-vsctl. */
+        ovsdb_idl_txn_increment(db->txn,
+                                &ovsrec_open_vswitch_first(db->idl)->header_,
+                                &ovsrec_open_vswitch_col_next_cfg, false);
+    }
     if (db->txn && db->txn_wrote) {
         seqno = ++db->seqno;
         db->loop.next_cfg = seqno;
@@ -386,6 +409,8 @@ monitor_columns(struct ovsdb_idl *idl)
     static const struct ovsdb_idl_column *columns[] = {
         &ovsrec_open_vswitch_col_bridges,
         &ovsrec_open_vswitch_col_datapath_types,
+        &ovsrec_open_vswitch_col_cur_cfg,
+        &ovsrec_open_vswitch_col_next_cfg,
         &ovsrec_bridge_col_name,
         &ovsrec_bridge_col_ports,
         &ovsrec_bridge_col_datapath_type,
@@ -412,6 +437,26 @@ monitor_columns(struct ovsdb_idl *idl)
     }
 }
 
+/* A port more or less on our own bridge is no news of the bridge. */
+static bool
+bridge_differs(const struct switchdb *db, const struct ovsrec_bridge *br)
+{
+    if (ovsrec_bridge_is_new(br) || ovsrec_bridge_is_deleted(br)
+        || strcmp(br->name, db->bridge)) {
+        return true;
+    }
+    static const enum ovsrec_bridge_column_id columns[] = {
+        OVSREC_BRIDGE_COL_DATAPATH_TYPE, OVSREC_BRIDGE_COL_FAIL_MODE,
+        OVSREC_BRIDGE_COL_CONTROLLER, OVSREC_BRIDGE_COL_EXTERNAL_IDS,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        if (ovsrec_bridge_is_updated(br, columns[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 run_tracked(struct switchdb *db)
 {
@@ -422,11 +467,18 @@ run_tracked(struct switchdb *db)
     bool bridge_changed = false;
     const struct ovsrec_bridge *br;
     OVSREC_BRIDGE_FOR_EACH_TRACKED (br, db->idl) {
-        bridge_changed = true;
+        bridge_changed = bridge_changed || bridge_differs(db, br);
     }
     const struct ovsrec_open_vswitch *ovs;
     OVSREC_OPEN_VSWITCH_FOR_EACH_TRACKED (ovs, db->idl) {
-        bridge_changed = true;
+        /* It is tracked whenever a row that it refers to is. */
+        bridge_changed = bridge_changed || ovsrec_open_vswitch_is_new(ovs)
+            || ovsrec_open_vswitch_is_updated(
+                ovs, OVSREC_OPEN_VSWITCH_COL_DATAPATH_TYPES);
+    }
+    if (switchdb_cfg_done(db) != db->cfg_done) {
+        db->cfg_done = switchdb_cfg_done(db);
+        db->events->cfg_done(db->cfg_done, db->aux);
     }
     if (!db->read_once && ovsdb_idl_has_ever_connected(db->idl)) {
         db->read_once = true;

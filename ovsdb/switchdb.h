@@ -48,6 +48,8 @@ struct switchdb_events {
     void (*port_gone)(const struct switchdb_port *, void *aux);
     /* The bridge row changed, came or went. */
     void (*bridge_changed)(void *aux);
+    /* vswitchd has done all up to configuration 'cfg': switchdb_cfg(). */
+    void (*cfg_done)(int64_t cfg, void *aux);
     /* A transaction ended; what 'seqno' covers is there, or nothing of it. */
     void (*txn_done)(uint64_t seqno, bool success, void *aux);
 };
@@ -110,7 +112,12 @@ void switchdb_put_underlay(struct switchdb *,
 void switchdb_del_bridge(struct switchdb *, const char *bridge);
 void switchdb_put_endpoint(struct switchdb *, const struct endpoint *);
 void switchdb_put_tunnel(struct switchdb *, const struct tunnel *);
+/* vswitchd lets go of the port later: at the configuration that switchdb_cfg()
+ * tells once the transaction is done.  Until then its name must not be used
+ * again: vswitchd would keep the old device open. */
 void switchdb_del_port(struct switchdb *, const char *name);
+int64_t switchdb_cfg(const struct switchdb *);
+int64_t switchdb_cfg_done(const struct switchdb *);
 
 /* vswitchd keeps a network device open though the link was deleted and made
  * again under its name, and deleting and adding the port in one transaction

@@ -73,7 +73,7 @@ check-fuzz: tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
 .PHONY: check-fuzz
 
 # --- system: real Open vSwitch, hosts as namespaces; needs root ------------
-EXTRA_DIST += tests/system
+EXTRA_DIST += $(srcdir)/tests/system/*.py
 PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 PYTEST_FLAGS =
 check-system: all

@@ -9,7 +9,7 @@
  *                        -> first ADDR NANOSECONDS ASKED
  *     last ADDR MAC      asks every 0.5 ms; once it is answered:
  *                        -> going ADDR
- *                        and when nothing has come back for 300 ms:
+ *                        and when nothing has come back for 100 ms:
  *                        -> last ADDR NANOSECONDS ASKED
  *     sweep N            N lines "ADDR MAC" follow: until each has answered
  *                        -> sweep MISSING NANOSECONDS-OF-THE-LAST-FIRST
@@ -19,6 +19,7 @@
  * are made here, the MAC included, so that no neighbour cache and none of its
  * retransmission timers (1 s) stands between two questions.  No library. */
 
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -27,6 +28,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,7 +41,7 @@
 
 enum {
     TARGETS_MAX = 4096,
-    SILENCE_NS = 300 * 1000 * 1000,     /* Then the last answer was it. */
+    SILENCE_NS = 100 * 1000 * 1000,     /* Then the last answer was it. */
     SWEEP_GIVE_UP_S = 60,
 };
 #define INTERVAL_NS INT64_C(500000)

@@ -37,6 +37,7 @@
 #include "agent/netns.h"
 #include "agent/rtnl.h"
 #include "dirs.h"
+#include "flow.h"
 #include "jsonrpc.h"
 #include "openvswitch/json.h"
 #include "openvswitch/ofp-bundle.h"
@@ -62,6 +63,7 @@ enum { MTU = 1450, GROUP = 0x57ff0000 };
 struct place {
     struct endpoint ep;
     int ifindex;
+    int peer_ifindex;               /* Inside. */
     ofp_port_t ofport;
     char *port_uuid;
     struct plan share;
@@ -72,6 +74,7 @@ static uint32_t vni;
 static struct rtnl *rtnl;
 static struct jsonrpc *db;
 static struct vconn *switch_;
+static int input;               /* Standard input; the poll loop refuses 0. */
 static uint32_t bundle_id;
 static struct shash places = SHASH_INITIALIZER(&places);    /* By port. */
 
@@ -108,7 +111,9 @@ make_veth(struct place *p, int netns)
         .mtu = MTU,
     };
     bool peer_exists;
-    int error = rtnl_veth_add(rtnl, &veth, &p->ifindex, &peer_exists);
+    int error = rtnl_veth_add(rtnl, &veth, &p->ifindex,
+                              &p->peer_ifindex,
+                              &peer_exists);
     if (error) {
         ovs_fatal(-error, "%s in %s", p->ep.port, p->ep.netns);
     }
@@ -120,7 +125,7 @@ add_addresses(const struct place *p, int netns)
     struct rtnl *inside;
     int error = rtnl_open(netns, &inside);
     if (!error) {
-        error = rtnl_addresses_add(inside, "eth0", p->ep.ips, p->ep.n_ips);
+        error = rtnl_inside_up(inside, p->peer_ifindex, p->ep.ips, p->ep.n_ips);
         rtnl_close(inside);
     }
     /* Without it the userspace datapath carries pings, but no TCP. */
@@ -515,7 +520,7 @@ static void
 attach(const char *what, struct place *all[], int n)
 {
     long long int t[6];
-    t[0] = now_ns();
+    t[0] = t[1] = now_ns();
     for (int i = 0; i < n; i++) {
         int netns = open_netns(all[i]->ep.netns);
         make_veth(all[i], netns);
@@ -672,7 +677,7 @@ wait_for_command(void)
             }
             ofpbuf_delete(b);
         }
-        struct pollfd pfd = { .fd = STDIN_FILENO, .events = POLLIN };
+        struct pollfd pfd = { .fd = input, .events = POLLIN };
         if (poll(&pfd, 1, 0) > 0) {
             return;
         }
@@ -680,7 +685,7 @@ wait_for_command(void)
         jsonrpc_recv_wait(db);
         vconn_run_wait(switch_);
         vconn_recv_wait(switch_);
-        poll_fd_wait(STDIN_FILENO, POLLIN);
+        poll_fd_wait(input, POLLIN);
         poll_block();
     }
 }
@@ -696,6 +701,7 @@ main(int argc, char *argv[])
     bridge = argv[1];
     setvbuf(stdout, NULL, _IOLBF, 0);
     setvbuf(stdin, NULL, _IONBF, 0);    /* poll() knows all of what waits. */
+    input = dup(STDIN_FILENO);
     connect_all();
     puts("ready");
 

@@ -128,7 +128,9 @@ check_allocation(const struct peerlist *list, const struct peer *peer)
 
             free(address_slice(list, peer, subnet, &slice));
             ovs_assert(prefix_within(&slice, subnet));
-            if (address_allocate(subnet, &slice, none_taken, NULL, &addr)) {
+            uint32_t number = 0;
+            if (address_allocate(subnet, &slice, none_taken, NULL,
+                                 &number, &addr)) {
                 ovs_assert(prefix_contains(&slice, &addr));
                 ovs_assert(!prefix_refuse_host(subnet, &addr));
                 ovs_assert(!address_refuse_unicast(&addr));

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """A lab: several hosts on this one machine, each with an Open vSwitch and a
 weftd of its own, joined by an underlay segment.

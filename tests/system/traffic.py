@@ -16,7 +16,7 @@ import threading
 import time
 
 from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import IPv6, in6_getnsma, in6_getnsmac
+from scapy.layers.inet6 import in6_getnsma, in6_getnsmac
 from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 
@@ -193,7 +193,7 @@ class Underlay(Wire):
         found = []
         for outer in self.packets():
             if UDP in outer and outer[UDP].dport == port:
-                ip = outer[IP] if IP in outer else outer[IPv6]
+                ip = outer.payload
                 vxlan = VXLAN(bytes(outer[UDP].payload))
                 found.append((ip.src, ip.dst, vxlan.vni, vxlan.payload))
         return found

@@ -86,7 +86,7 @@ def traces(host, *netnses):
     return {
         "links": links(host),
         "rows": rows(host),
-        "flows": [f for f in host.flows() if LEARNED not in f],
+        "flows": sorted(f for f in host.flows() if LEARNED not in f),
         "groups": host.ovs_ofctl("--names", "dump-groups", "br-weft"),
         "endpoints": host.weft_json("endpoint", "list"),
         **{netns: links(host, netns) for netns in netnses},
@@ -110,6 +110,17 @@ def refused(host, *args, code=1, stdin=None):
     assert result.stderr.count("\n") == 1, result.stderr
     assert result.stderr.endswith("\n"), result.stderr
     return result.stderr[len("weft: "):-1]
+
+
+@contextlib.contextmanager
+def dweller(host, netns):
+    """A process that lives in a named namespace; its pid in the host."""
+    with host.popen(["sleep", "60"], netns=netns) as process:
+        try:
+            yield wait_for(lambda: host.ip("netns", "pids", netns).strip(),
+                           what=f"a process lives in {netns}")
+        finally:
+            process.terminate()
 
 
 def assert_pings(host, netns, endpoint):

@@ -26,6 +26,7 @@ struct world {
     struct endpoint endpoints[8];
     size_t n;
     const char *port_taken;
+    uint32_t number;
 };
 
 static const struct endpoint *
@@ -86,6 +87,14 @@ port_taken(const char *port, const void *w_)
     return w->port_taken && !strcmp(port, w->port_taken);
 }
 
+static uint32_t *
+cursor(const char *network OVS_UNUSED, bool v4 OVS_UNUSED, const void *w_)
+{
+    struct world *w = CONST_CAST(struct world *, w_);
+    w->number = 0;
+    return &w->number;
+}
+
 /* Asks for 'line'; on success the endpoint joins the world.  Returns the
  * message or NULL. */
 static char *
@@ -98,7 +107,7 @@ ask(struct world *w, const char *line, const struct endpoint **existing)
         .mtu = 1450,
     };
     struct admit_claims claims = {
-        by_name, by_ip, by_mac, by_inside, port_taken, w
+        by_name, by_ip, by_mac, by_inside, port_taken, cursor, w
     };
     struct attach_request req;
     char **words;

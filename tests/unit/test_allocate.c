@@ -216,7 +216,9 @@ test_allocate(void **state OVS_UNUSED)
         struct prefix slice = pfx(cases[i].slice);
         struct count count = { cases[i].n_taken, 0 };
         struct in6_addr a;
-        bool ok = address_allocate(&subnet, &slice, taken, &count, &a);
+        uint32_t number = 0;
+        bool ok = address_allocate(&subnet, &slice, taken, &count, &number,
+                                   &a);
 
         if (ok != (cases[i].addr != NULL)
             || count.n_asked != cases[i].n_asked) {
