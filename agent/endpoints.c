@@ -8,15 +8,14 @@
 #include "agent/links.h"
 #include "agent/netns.h"
 #include "flow.h"
-#include "hash.h"
 #include "hmapx.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
 #include "overlay/announce.h"
+#include "overlay/claims.h"
 #include "overlay/compile.h"
 #include "packets.h"
-#include "simap.h"
 #include "sset.h"
 #include "timeval.h"
 #include "util.h"
@@ -86,13 +85,6 @@ struct retired {
     int64_t cfg;                    /* vswitchd's configuration without it. */
 };
 
-/* An address that an endpoint has, in its network. */
-struct ip_claim {
-    struct hmap_node node;          /* In struct endpoints's 'ips'. */
-    struct attachment *a;
-    const struct in6_addr *addr;    /* In a->ep. */
-};
-
 struct attachment {
     struct endpoint ep;
     enum state state;
@@ -116,11 +108,7 @@ struct endpoints {
     char *bridge;
     struct shash by_name;           /* Contains struct attachment. */
     struct shash retired;           /* Contains struct retired, by port. */
-    struct simap cursors;           /* By network and family: the number of
-                                     * the address below which none is free. */
-    struct hmap ips;                /* Contains struct ip_claim. */
-    struct shash claims;            /* MAC, port or place inside, as text, to
-                                     * struct attachment. */
+    struct claims claims;
     struct hmapx todo;              /* Have something to write. */
     struct hmapx written;           /* Are in the transaction just composed. */
     struct hmapx inflight;          /* Are in the one on its way. */
@@ -141,7 +129,6 @@ struct endpoints {
 static struct attachment *new_attachment(struct endpoints *,
                                          struct endpoint *, enum state);
 static void free_attachment(struct endpoints *, struct attachment *);
-static void claim(struct endpoints *, struct attachment *, bool add);
 static struct attachment *find(const struct endpoints *, const char *name);
 static void add_waiter(struct ovs_list *, const struct endpoints_waiter *);
 static void tell(struct ovs_list *waiters, const char *error);
@@ -157,7 +144,9 @@ static void check_link(struct endpoints *, struct attachment *);
 static void check_soon(struct endpoints *, struct attachment *, int delay_ms);
 static void adopt(struct endpoints *, const struct switchdb_port *);
 static void announce(struct endpoints *, struct attachment *);
-static struct admit_claims make_claims(const struct endpoints *);
+static struct attachment *find_port(const struct endpoints *,
+                                    const char *port);
+static bool port_taken(const char *port, const void *endpoints);
 static struct json *attachment_to_json(const struct attachment *);
 
 struct endpoints *
@@ -169,9 +158,7 @@ endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
     e->bridge = xstrdup(bridge);
     shash_init(&e->by_name);
     shash_init(&e->retired);
-    simap_init(&e->cursors);
-    hmap_init(&e->ips);
-    shash_init(&e->claims);
+    claims_init(&e->claims);
     hmapx_init(&e->todo);
     hmapx_init(&e->written);
     hmapx_init(&e->inflight);
@@ -200,9 +187,7 @@ endpoints_destroy(struct endpoints *e)
             retire_link(e, node->data);     /* Nobody else will. */
         }
         shash_destroy_free_data(&e->retired);
-        simap_destroy(&e->cursors);
-        hmap_destroy(&e->ips);
-        shash_destroy(&e->claims);
+        claims_destroy(&e->claims);
         hmapx_destroy(&e->todo);
         hmapx_destroy(&e->written);
         hmapx_destroy(&e->inflight);
@@ -233,8 +218,10 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
     struct endpoint ep;
     const struct endpoint *existing = NULL;
     if (!error) {
-        struct admit_claims claims = make_claims(e);
-        error = admit_endpoint(req, path, host, &claims, &ep, &existing);
+        struct admit_host h = *host;
+        h.port_taken = port_taken;
+        h.aux = e;
+        error = admit_endpoint(req, path, &h, &e->claims, &ep, &existing);
     }
     if (!error && !existing) {
         retire_inside(e, netns, req->ifname);
@@ -398,7 +385,7 @@ void
 endpoints_link_changed(struct endpoints *e, const struct rtnl_link *link,
                        bool deleted)
 {
-    struct attachment *a = shash_find_data(&e->claims, link->name);
+    struct attachment *a = find_port(e, link->name);
     if (!a || !a->ifindex || a->state == S_LEAVING) {
         return;
     }
@@ -646,7 +633,7 @@ endpoints_find(const struct endpoints *e, const char *name)
 const struct endpoint *
 endpoints_find_port(const struct endpoints *e, const char *port)
 {
-    const struct attachment *a = shash_find_data(&e->claims, port);
+    const struct attachment *a = find_port(e, port);
     return a ? &a->ep : NULL;
 }
 
@@ -675,14 +662,14 @@ new_attachment(struct endpoints *e, struct endpoint *ep, enum state state)
     ovs_list_init(&a->attachers);
     ovs_list_init(&a->detachers);
     shash_add(&e->by_name, a->ep.name, a);
-    claim(e, a, true);
+    claims_add(&e->claims, &a->ep);
     return a;
 }
 
 static void
 free_attachment(struct endpoints *e, struct attachment *a)
 {
-    claim(e, a, false);
+    claims_remove(&e->claims, &a->ep);
     shash_find_and_delete(&e->by_name, a->ep.name);
     hmapx_find_and_delete(&e->todo, a);
     hmapx_find_and_delete(&e->written, a);
@@ -700,91 +687,6 @@ free_attachment(struct endpoints *e, struct attachment *a)
     free(a->problem);
     free(a->failure);
     free(a);
-}
-
-static uint32_t
-hash_ip(const char *network, const struct in6_addr *addr)
-{
-    return hash_bytes(addr, sizeof *addr, hash_string(network, 0));
-}
-
-static struct ip_claim *
-find_ip(const struct endpoints *e, const char *network,
-        const struct in6_addr *addr)
-{
-    struct ip_claim *c;
-    HMAP_FOR_EACH_WITH_HASH (c, node, hash_ip(network, addr), &e->ips) {
-        if (ipv6_addr_equals(c->addr, addr)
-            && !strcmp(c->a->ep.network, network)) {
-            return c;
-        }
-    }
-    return NULL;
-}
-
-static unsigned int *
-find_cursor(struct endpoints *e, const char *network, bool v4)
-{
-    char *key = xasprintf("%s %d", network, v4 ? 4 : 6);
-    if (!simap_contains(&e->cursors, key)) {
-        simap_put(&e->cursors, key, 0);
-    }
-    unsigned int *number = &simap_find(&e->cursors, key)->data;
-    free(key);
-    return number;
-}
-
-static void
-claim_ip(struct endpoints *e, struct attachment *a,
-         const struct in6_addr *addr, bool add)
-{
-    struct ip_claim *c = find_ip(e, a->ep.network, addr);
-    if (add && !c) {
-        c = xmalloc(sizeof *c);
-        c->a = a;
-        c->addr = addr;
-        hmap_insert(&e->ips, &c->node, hash_ip(a->ep.network, addr));
-    } else if (!add && c && c->a == a) {
-        hmap_remove(&e->ips, &c->node);
-        free(c);
-        *find_cursor(e, a->ep.network, address_is_v4(addr)) = 0;
-    }
-}
-
-static char *
-claim_mac(const char *network, struct eth_addr mac)
-{
-    return xasprintf("%s mac "ETH_ADDR_FMT, network, ETH_ADDR_ARGS(mac));
-}
-
-static char *
-claim_inside(const char *netns, const char *ifname)
-{
-    return xasprintf("%s %s", netns, ifname);
-}
-
-static void
-claim_text(struct endpoints *e, struct attachment *a, char *text, bool add)
-{
-    if (add) {
-        shash_add_once(&e->claims, text, a);
-    } else if (shash_find_data(&e->claims, text) == a) {
-        shash_find_and_delete(&e->claims, text);
-    }
-    free(text);
-}
-
-/* Names of interfaces have no blanks, so the kinds of claim do not meet. */
-static void
-claim(struct endpoints *e, struct attachment *a, bool add)
-{
-    const struct endpoint *ep = &a->ep;
-    for (size_t i = 0; i < ep->n_ips; i++) {
-        claim_ip(e, a, &ep->ips[i].addr, add);
-    }
-    claim_text(e, a, claim_mac(ep->network, ep->mac), add);
-    claim_text(e, a, claim_inside(ep->netns, ep->ifname), add);
-    claim_text(e, a, xstrdup(ep->port), add);
 }
 
 static struct attachment *
@@ -1027,66 +929,19 @@ announce(struct endpoints *e, struct attachment *a)
     free(actions);
 }
 
-static const struct endpoint *
-claimed(const struct endpoints *e, char *text)
+static struct attachment *
+find_port(const struct endpoints *e, const char *port)
 {
-    const struct attachment *a = shash_find_data(&e->claims, text);
-    free(text);
-    return a ? &a->ep : NULL;
-}
-
-static const struct endpoint *
-claims_by_name(const char *name, const void *e)
-{
-    return endpoints_find(e, name);
-}
-
-static const struct endpoint *
-claims_by_ip(const char *network, const struct in6_addr *addr, const void *e)
-{
-    const struct ip_claim *c = find_ip(e, network, addr);
-    return c ? &c->a->ep : NULL;
-}
-
-static const struct endpoint *
-claims_by_mac(const char *network, struct eth_addr mac, const void *e)
-{
-    return claimed(e, claim_mac(network, mac));
-}
-
-static const struct endpoint *
-claims_by_inside(const char *netns, const char *ifname, const void *e)
-{
-    return claimed(e, claim_inside(netns, ifname));
-}
-
-static uint32_t *
-claims_cursor(const char *network, bool v4, const void *e)
-{
-    return find_cursor(CONST_CAST(struct endpoints *, e), network, v4);
+    const struct endpoint *ep = claims_by_port(&e->claims, port);
+    return ep ? find(e, ep->name) : NULL;
 }
 
 static bool
-claims_port_taken(const char *port, const void *e_)
+port_taken(const char *port, const void *e_)
 {
     const struct endpoints *e = e_;
-    return (shash_find(&e->claims, port)
-            || switchdb_name_taken(e->db, port)
+    return (switchdb_name_taken(e->db, port)
             || links_is_foreign(kernel_rtnl(e->kernel), e->bridge, port));
-}
-
-static struct admit_claims
-make_claims(const struct endpoints *e)
-{
-    return (struct admit_claims) {
-        .by_name = claims_by_name,
-        .by_ip = claims_by_ip,
-        .by_mac = claims_by_mac,
-        .by_inside = claims_by_inside,
-        .port_taken = claims_port_taken,
-        .cursor = claims_cursor,
-        .aux = e,
-    };
 }
 
 static struct json *

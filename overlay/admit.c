@@ -23,15 +23,16 @@ static char *check_existing(const struct attach_request *,
 static char *choose_addresses(const struct attach_request *,
                               const struct network *,
                               const struct admit_host *,
-                              const struct admit_claims *, struct endpoint *);
+                              struct claims *, struct endpoint *);
 static char *choose_mac(const struct attach_request *, const struct network *,
-                        const struct admit_claims *, struct endpoint *);
-static char *choose_port(const struct admit_claims *, struct endpoint *);
+                        struct claims *, struct endpoint *);
+static char *choose_port(const struct admit_host *, const struct claims *,
+                         struct endpoint *);
 
 char *
 admit_endpoint(const struct attach_request *req, const char *netns,
                const struct admit_host *host,
-               const struct admit_claims *claims, struct endpoint *ep,
+               struct claims *claims, struct endpoint *ep,
                const struct endpoint **existing)
 {
     const struct network *net;
@@ -46,14 +47,14 @@ admit_endpoint(const struct attach_request *req, const char *netns,
         return error;
     }
 
-    const struct endpoint *other = claims->by_name(ep->name, claims->aux);
+    const struct endpoint *other = claims_by_name(claims, ep->name);
     if (other) {
         error = check_existing(req, other, netns, net->name);
         *existing = error ? NULL : other;
         endpoint_finish(ep);
         return error;
     }
-    other = claims->by_inside(netns, req->ifname, claims->aux);
+    other = claims_by_inside(claims, netns, req->ifname);
     if (other) {
         error = xasprintf("interface %s in %s is endpoint %s already: detach "
                           "that, or give another --ifname", req->ifname,
@@ -73,7 +74,7 @@ admit_endpoint(const struct attach_request *req, const char *netns,
         error = choose_mac(req, net, claims, ep);
     }
     if (!error) {
-        error = choose_port(claims, ep);
+        error = choose_port(host, claims, ep);
     }
     if (error) {
         endpoint_finish(ep);
@@ -158,7 +159,7 @@ check_existing(const struct attach_request *req, const struct endpoint *ep,
 
 static char *
 check_ip(const struct prefix *ip, const struct network *net,
-         const struct admit_claims *claims)
+         struct claims *claims)
 {
     const struct prefix *subnet = NULL;
     for (size_t i = 0; i < net->n_subnets; i++) {
@@ -168,8 +169,7 @@ check_ip(const struct prefix *ip, const struct network *net,
     }
     struct ds s = DS_EMPTY_INITIALIZER;
     prefix_format(ip, &s);
-    const struct endpoint *other = claims->by_ip(net->name, &ip->addr,
-                                                 claims->aux);
+    const struct endpoint *other = claims_by_ip(claims, net->name, &ip->addr);
     char *error = NULL;
     if (!subnet) {
         error = xasprintf("address %s is in no subnet of network %s",
@@ -189,7 +189,7 @@ check_ip(const struct prefix *ip, const struct network *net,
 }
 
 struct taken_aux {
-    const struct admit_claims *claims;
+    struct claims *claims;
     const struct endpoint *ep;      /* With its network and its addresses so
                                      * far. */
 };
@@ -199,13 +199,13 @@ is_taken(const struct in6_addr *addr, const void *aux_)
 {
     const struct taken_aux *aux = aux_;
     return endpoint_has_ip(aux->ep, addr)
-           || aux->claims->by_ip(aux->ep->network, addr, aux->claims->aux);
+           || claims_by_ip(aux->claims, aux->ep->network, addr);
 }
 
 /* The first subnet of each family gives one. */
 static char *
 choose_automatic(const struct network *net, const struct admit_host *host,
-                 const struct admit_claims *claims, struct endpoint *ep)
+                 struct claims *claims, struct endpoint *ep)
 {
     struct taken_aux aux = { claims, ep };
     bool done[2] = { false, false };
@@ -224,7 +224,7 @@ choose_automatic(const struct network *net, const struct admit_host *host,
         }
         struct prefix *ip = &ep->ips[ep->n_ips];
         if (!address_allocate(subnet, &slice, is_taken, &aux,
-                              claims->cursor(net->name, v4, claims->aux),
+                              claims_cursor(claims, net->name, v4),
                               &ip->addr)) {
             struct ds s = DS_EMPTY_INITIALIZER;
             prefix_format(&slice, &s);
@@ -243,7 +243,7 @@ choose_automatic(const struct network *net, const struct admit_host *host,
 static char *
 choose_addresses(const struct attach_request *req, const struct network *net,
                  const struct admit_host *host,
-                 const struct admit_claims *claims, struct endpoint *ep)
+                 struct claims *claims, struct endpoint *ep)
 {
     for (size_t i = 0; i < req->n_ips; i++) {
         char *error = (endpoint_has_ip(ep, &req->ips[i].addr)
@@ -259,11 +259,10 @@ choose_addresses(const struct attach_request *req, const struct network *net,
 
 static char *
 choose_mac(const struct attach_request *req, const struct network *net,
-           const struct admit_claims *claims, struct endpoint *ep)
+           struct claims *claims, struct endpoint *ep)
 {
     if (!eth_addr_is_zero(req->mac)) {
-        const struct endpoint *other = claims->by_mac(net->name, req->mac,
-                                                      claims->aux);
+        const struct endpoint *other = claims_by_mac(claims, net->name, req->mac);
         ep->mac = req->mac;
         return (other
                 ? xasprintf("MAC "ETH_ADDR_FMT" is taken by endpoint %s",
@@ -272,7 +271,7 @@ choose_mac(const struct attach_request *req, const struct network *net,
     }
     for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
         ep->mac = mac_derive(&net->mac_prefix, &ep->ips[0].addr, i);
-        if (!claims->by_mac(net->name, ep->mac, claims->aux)) {
+        if (!claims_by_mac(claims, net->name, ep->mac)) {
             return NULL;
         }
     }
@@ -280,11 +279,13 @@ choose_mac(const struct attach_request *req, const struct network *net,
 }
 
 static char *
-choose_port(const struct admit_claims *claims, struct endpoint *ep)
+choose_port(const struct admit_host *host, const struct claims *claims,
+            struct endpoint *ep)
 {
     for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
         ep->port = ifname_make(IFNAME_ENDPOINT_PREFIX, ep->name, i);
-        if (!claims->port_taken(ep->port, claims->aux)) {
+        if (!claims_by_port(claims, ep->port)
+            && !host->port_taken(ep->port, host->aux)) {
             return NULL;
         }
         free(ep->port);

@@ -6,6 +6,7 @@ liboverlay_a_SOURCES = \
 	overlay/address.c overlay/address.h \
 	overlay/admit.c overlay/admit.h \
 	overlay/announce.c overlay/announce.h \
+	overlay/claims.c overlay/claims.h \
 	overlay/compile.c overlay/compile.h \
 	overlay/ifname.c overlay/ifname.h \
 	overlay/model.c overlay/model.h \

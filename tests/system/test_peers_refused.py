@@ -46,7 +46,11 @@ class Scene:
         assert not self.a.status()["healthy"]
 
     def unharmed(self):
-        """All is in force that was, and the agent goes on with its work."""
+        """All is in force that was, and the agent goes on with its work.
+
+        Not while pings are counted: the userspace datapath now and then loses
+        a packet when any port comes or goes, by hand as well.
+        """
         assert state_of_switch(self.a) == self.before
         with new_endpoint(self.a) as endpoint:
             assert endpoint.pings(self.b1.ip4)
@@ -137,10 +141,11 @@ def test_the_last_good_list_stays_in_force(scene):
     with scene.a1.pinger(scene.b1.ip4) as pinger:
         scene.lab.write_peers(scene.good + "[oops]\n")
         scene.wait_refused("unknown section")
-        scene.unharmed()
+        pinger.wait_answer(30)
         assert [p["name"] for p in scene.a.weft_json("peer", "list")] \
             == ["hosta", "hostb", "hostc"]
     assert pinger.lost == []
+    scene.unharmed()
 
 
 def test_a_mistake_put_right_is_forgotten(scene):
@@ -228,15 +233,15 @@ def above_the_limit(path):
 
 
 def garbage(path):
-    path.write_bytes(random.Random(2).randbytes(1 << 20))
+    path.write_bytes(random.Random(2).randbytes(1 << 20) + b"\n")
 
 
 def zeros(path):
-    path.write_bytes(bytes(4096))
+    path.write_bytes(bytes(4096) + b"\n")
 
 
 def one_endless_line(path):
-    path.write_text("x" * (1 << 20))
+    path.write_text("x" * (1 << 20) + "\n")
 
 
 REPLACEMENTS = [
@@ -246,11 +251,11 @@ REPLACEMENTS = [
     (fifo, "is a FIFO"),
     (unix_socket, "socket|No such device"),
     (dangling_link, "No such file"),
-    (link_to_itself, "symbolic links"),
+    (link_to_itself, "symbolic links|No such file"),
     (device, "is a device"),
     (one_gibibyte, f"larger than {SIZE_MAX} bytes"),
     (above_the_limit, f"larger than {SIZE_MAX} bytes"),
-    (garbage, "peers.conf:1: "),
+    (garbage, r"peers.conf:\d+: "),
     (zeros, "0x00"),
     (one_endless_line, "line has more than"),
 ]
@@ -262,8 +267,9 @@ def test_something_else_in_place_of_the_file(scene, replace, reason):
     with scene.a1.pinger(scene.b1.ip4) as pinger:
         replace(scene.file)
         scene.wait_refused(f"{FILE}.*({reason})")
-        scene.unharmed()
+        pinger.wait_answer(30)
     assert pinger.lost == []
+    scene.unharmed()
     scene.restore()
     scene.lab.wait_healthy()
     assert state_of_switch(scene.a) == scene.before

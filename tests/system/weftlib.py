@@ -4,7 +4,9 @@ at everything on a host that an endpoint could leave something in.
 """
 
 import contextlib
+import difflib
 import json
+import pprint
 
 import pytest
 
@@ -96,9 +98,18 @@ def traces(host, *netnses):
 def assert_traces(host, before, *netnses):
     """Nothing is left of what was tried: a link may go a moment later."""
     def same():
-        assert traces(host, *netnses) == before
+        after = traces(host, *netnses)
+        differs = [f"{part}:\n{changes(before[part], after[part])}"
+                   for part in before if before[part] != after[part]]
+        assert not differs, "\n".join(differs)
         return True
     wait_for(same, 1, "nothing is left behind")
+
+
+def changes(before, after):
+    return "\n".join(line for line in difflib.ndiff(
+        *(pprint.pformat(value, width=1000).splitlines()
+          for value in (before, after))) if line[0] != " ")
 
 
 def refused(host, *args, code=1, stdin=None):
@@ -127,4 +138,7 @@ def assert_pings(host, netns, endpoint):
     """Both its addresses answer the very first packet."""
     for version in (4, 6):
         to = address(endpoint, version)
-        assert host.ping(to, netns), f"{to} from {netns} on {host.name}"
+        assert host.ping(to, netns), (
+            f"{to} from {netns} on {host.name}; again: "
+            f"{host.ping(to, netns)}, knows: "
+            + host.ip("neigh", "show", netns=netns))

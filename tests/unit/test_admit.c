@@ -23,76 +23,17 @@ static const char list_text[] =
 /* Endpoints that are there already. */
 struct world {
     struct peerlist *list;
+    struct claims claims;
     struct endpoint endpoints[8];
     size_t n;
     const char *port_taken;
-    uint32_t number;
 };
-
-static const struct endpoint *
-by_name(const char *name, const void *w_)
-{
-    const struct world *w = w_;
-    for (size_t i = 0; i < w->n; i++) {
-        if (!strcmp(w->endpoints[i].name, name)) {
-            return &w->endpoints[i];
-        }
-    }
-    return NULL;
-}
-
-static const struct endpoint *
-by_ip(const char *network, const struct in6_addr *ip, const void *w_)
-{
-    const struct world *w = w_;
-    for (size_t i = 0; i < w->n; i++) {
-        if (!strcmp(w->endpoints[i].network, network)
-            && endpoint_has_ip(&w->endpoints[i], ip)) {
-            return &w->endpoints[i];
-        }
-    }
-    return NULL;
-}
-
-static const struct endpoint *
-by_mac(const char *network, struct eth_addr mac, const void *w_)
-{
-    const struct world *w = w_;
-    for (size_t i = 0; i < w->n; i++) {
-        if (!strcmp(w->endpoints[i].network, network)
-            && eth_addr_equals(w->endpoints[i].mac, mac)) {
-            return &w->endpoints[i];
-        }
-    }
-    return NULL;
-}
-
-static const struct endpoint *
-by_inside(const char *netns, const char *ifname, const void *w_)
-{
-    const struct world *w = w_;
-    for (size_t i = 0; i < w->n; i++) {
-        if (!strcmp(w->endpoints[i].netns, netns)
-            && !strcmp(w->endpoints[i].ifname, ifname)) {
-            return &w->endpoints[i];
-        }
-    }
-    return NULL;
-}
 
 static bool
 port_taken(const char *port, const void *w_)
 {
     const struct world *w = w_;
     return w->port_taken && !strcmp(port, w->port_taken);
-}
-
-static uint32_t *
-cursor(const char *network OVS_UNUSED, bool v4 OVS_UNUSED, const void *w_)
-{
-    struct world *w = CONST_CAST(struct world *, w_);
-    w->number = 0;
-    return &w->number;
 }
 
 /* Asks for 'line'; on success the endpoint joins the world.  Returns the
@@ -105,9 +46,8 @@ ask(struct world *w, const char *line, const struct endpoint **existing)
         .self = peerlist_peer(w->list, "hosta"),
         .file = "peers.conf",
         .mtu = 1450,
-    };
-    struct admit_claims claims = {
-        by_name, by_ip, by_mac, by_inside, port_taken, cursor, w
+        .port_taken = port_taken,
+        .aux = w,
     };
     struct attach_request req;
     char **words;
@@ -120,11 +60,13 @@ ask(struct world *w, const char *line, const struct endpoint **existing)
     request_words_free(words);
 
     char *path = xasprintf("/run/netns/%s", req.netns);
-    char *error = admit_endpoint(&req, path, &host, &claims,
+    char *error = admit_endpoint(&req, path, &host, &w->claims,
                                  &w->endpoints[w->n], existing);
     free(path);
     attach_request_finish(&req);
-    w->n += !error && !*existing;
+    if (!error && !*existing) {
+        claims_add(&w->claims, &w->endpoints[w->n++]);
+    }
     return error;
 }
 
@@ -157,6 +99,7 @@ setup(void **state)
     struct world *w = xzalloc(sizeof *w);
     assert_null(peerlist_parse("peers.conf", list_text, strlen(list_text),
                                &w->list));
+    claims_init(&w->claims);
     *state = w;
     return 0;
 }
@@ -166,8 +109,10 @@ teardown(void **state)
 {
     struct world *w = *state;
     for (size_t i = 0; i < w->n; i++) {
+        claims_remove(&w->claims, &w->endpoints[i]);
         endpoint_finish(&w->endpoints[i]);
     }
+    claims_destroy(&w->claims);
     peerlist_destroy(w->list);
     free(w);
     return 0;
@@ -261,6 +206,22 @@ test_port_names(void **state)
     free(b);
 }
 
+/* What is given back is given again; in between, none is given twice. */
+static void
+test_addresses_come_back(void **state)
+{
+    struct world *w = *state;
+    expect_ok(w, "a --network blue");
+    expect_ok(w, "b --network blue");
+    struct prefix first = w->endpoints[0].ips[0];
+    claims_remove(&w->claims, &w->endpoints[0]);
+    expect_ok(w, "c --network blue");
+    assert_true(prefix_equal(&w->endpoints[2].ips[0], &first));
+    expect_ok(w, "d --network blue");
+    assert_false(prefix_equal(&w->endpoints[3].ips[0],
+                              &w->endpoints[1].ips[0]));
+}
+
 int
 main(void)
 {
@@ -270,6 +231,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_slice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_port_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_addresses_come_back, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
