@@ -12,6 +12,7 @@
 #include "overlay/address.h"
 #include "overlay/compile.h"
 #include "packets.h"
+#include "packets.h"
 #include "svec.h"
 #include "timeval.h"
 #include "util.h"
@@ -50,8 +51,10 @@ port_changed(const struct switchdb_port *port, void *a_)
         tunnels_port_changed(a->tunnels, port);
         break;
     case SWITCHDB_BROKEN:
-        agent_report(a, "port %s has external_ids that are not whole: left "
-                     "alone", port->name);
+        if (!endpoints_port_broken(a->endpoints, port->name)) {
+            agent_report(a, "port %s has external_ids that are not whole: "
+                         "left alone", port->name);
+        }
         break;
     }
     if (port->ofport && a->connecting && !ofswitch_connected(a->sw)) {
@@ -283,6 +286,9 @@ agent_init(struct agent *a, const struct settings *settings,
         .acked = flows_acked,
         .repaired = flows_repaired,
     };
+    static const struct tunnels_ops tunnels_ops = {
+        .report = agent_report,
+    };
     static const struct endpoints_ops endpoints_ops = {
         .report = agent_report,
     };
@@ -304,7 +310,7 @@ agent_init(struct agent *a, const struct settings *settings,
                              settings->bridge);
     a->sw = ofswitch_create(target, &sw_events, a);
     free(target);
-    a->tunnels = tunnels_create(a->db, a->sw);
+    a->tunnels = tunnels_create(a->db, a->sw, &tunnels_ops, a);
     a->endpoints = endpoints_create(settings->bridge, a->db, a->sw, a->kernel,
                                     a->reaper, &endpoints_ops, a);
     if (settings->underlay) {
@@ -578,16 +584,23 @@ compose(struct agent *a)
     } else if (!a->datapath) {
         return;
     }
+    const struct peer *self = directory_self(a->directory);
     switch (switchdb_bridge_state(a->db, a->datapath)) {
     case BRIDGE_ABSENT:
     case BRIDGE_WRONG:
-        switchdb_put_bridge(a->db, (directory_self(a->directory)
-                                    ? directory_self(a->directory)->name
-                                    : "unknown"), a->datapath);
+        if (self) {
+            if (a->had_bridge) {
+                agent_report(a, "bridge %s was deleted or changed: put right",
+                             a->settings->bridge);
+                a->had_bridge = false;
+            }
+            switchdb_put_bridge(a->db, self->name, a->datapath);
+        }
         break;
     case BRIDGE_FOREIGN:
         return;                     /* agent_problems() says so. */
     case BRIDGE_OURS:
+        a->had_bridge = true;
         tunnels_compose(a->tunnels);
         endpoints_compose(a->endpoints);
         break;

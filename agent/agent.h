@@ -41,6 +41,7 @@ struct agent {
 
     const char *datapath;           /* "system" or "netdev"; NULL: not known. */
     bool adopted;                   /* The database was read, links swept. */
+    bool had_bridge;                /* It was there and right once. */
     bool connecting;                /* ofswitch_connect() was called. */
     bool mtu_unknown;               /* Is to be found out. */
     int underlay_ifindex;           /* Whose MTU counts; 0: not known. */

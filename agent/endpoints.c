@@ -134,6 +134,7 @@ static void add_waiter(struct ovs_list *, const struct endpoints_waiter *);
 static void tell(struct ovs_list *waiters, const char *error);
 static void set_problem(struct attachment *, char *);
 static void update_share(struct endpoints *, struct attachment *);
+static void rewrite(struct endpoints *, struct attachment *);
 static void advance(struct endpoints *, struct attachment *);
 static void leave(struct endpoints *, struct attachment *);
 static void finish_leaving(struct endpoints *, struct attachment *);
@@ -292,11 +293,10 @@ endpoints_set_netdev(struct endpoints *e, bool netdev)
 void
 endpoints_set_mtu(struct endpoints *e, int mtu)
 {
-    bool follow = e->mtu && mtu && mtu != e->mtu;
-    e->mtu = mtu;
-    if (!follow) {
+    if (mtu == e->mtu) {
         return;
     }
+    e->mtu = mtu;
     struct shash_node *node;
     SHASH_FOR_EACH (node, &e->by_name) {
         const struct attachment *a = node->data;
@@ -342,6 +342,9 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
     if (a->state == S_WRITING) {
         a->state = S_PORT;
     }
+    if (!endpoint_equal(&a->ep, &port->endpoint)) {
+        rewrite(e, a);
+    }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
     if (a->ofport != ofport) {
         a->ofport = ofport;
@@ -359,6 +362,16 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
         }
     }
     advance(e, a);
+}
+
+bool
+endpoints_port_broken(struct endpoints *e, const char *port)
+{
+    struct attachment *a = find_port(e, port);
+    if (a) {
+        rewrite(e, a);
+    }
+    return a != NULL;
 }
 
 void
@@ -740,6 +753,19 @@ update_share(struct endpoints *e, struct attachment *a)
         }
     }
     plan_finish(&now);
+}
+
+/* Somebody changed what the row remembers.  What is attached is what was asked
+ * for, so the row is put right. */
+static void
+rewrite(struct endpoints *e, struct attachment *a)
+{
+    if (a->state == S_PORT || a->state == S_FLOWS || a->state == S_UP) {
+        e->ops->report(e->aux, "endpoint %s: the external_ids of port %s were "
+                       "changed: put right", a->ep.name, a->ep.port);
+        a->state = S_NEW;
+        hmapx_add(&e->todo, a);
+    }
 }
 
 /* From S_PORT on when all is there. */

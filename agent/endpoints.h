@@ -57,6 +57,8 @@ void endpoints_set_mtu(struct endpoints *, int mtu);
 void endpoints_sweep(struct endpoints *);
 
 void endpoints_port_changed(struct endpoints *, const struct switchdb_port *);
+/* A row that cannot be read.  False if it is no endpoint's that we know. */
+bool endpoints_port_broken(struct endpoints *, const char *port);
 void endpoints_port_gone(struct endpoints *, const struct switchdb_port *);
 void endpoints_link_changed(struct endpoints *, const struct rtnl_link *,
                             bool deleted);

@@ -105,12 +105,15 @@ void
 links_set_mtu(struct rtnl *rtnl, const struct endpoint *ep, int ifindex,
               int mtu)
 {
+    struct rtnl_link link;
+    if (rtnl_link_get_index(rtnl, ifindex, &link) || link.mtu == mtu) {
+        return;
+    }
     /* Best effort: a link that is going has nobody to send to. */
     (void) rtnl_link_set_mtu(rtnl, ifindex, mtu);
 
     char *error = NULL;
     struct rtnl *inside;
-    struct rtnl_link link;
     int netns = netns_open(ep->netns, &error);
     free(error);
     if (netns >= 0 && !rtnl_open(netns, &inside)) {

@@ -9,6 +9,7 @@
 #include "openvswitch/list.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-bundle.h"
+#include "openvswitch/ofp-connection.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-group.h"
@@ -281,6 +282,18 @@ send_monitor_requests(struct ofswitch *sw)
     }
 }
 
+/* Groups have no monitor, but whoever changes one is told to the others
+ * (OFPT_REQUESTFORWARD, OpenFlow 1.5, section 7.4.6). */
+static void
+send_async_config(struct ofswitch *sw)
+{
+    struct ofputil_async_cfg config = OFPUTIL_ASYNC_CFG_INIT;
+    config.primary[OAM_REQUESTFORWARD] = 1u << OFPRFR_GROUP_MOD;
+    config.secondary[OAM_REQUESTFORWARD] = 1u << OFPRFR_GROUP_MOD;
+    send_message(sw, ofputil_encode_set_async_config(
+        &config, 1u << OAM_REQUESTFORWARD, OF_VERSION));
+}
+
 static void
 start_reading(struct ofswitch *sw)
 {
@@ -291,6 +304,7 @@ start_reading(struct ofswitch *sw)
 
     if (!sw->reread) {
         send_monitor_requests(sw);
+        send_async_config(sw);
     }
     struct ofputil_flow_stats_request fsr = {
         .cookie = htonll(COOKIE_OURS),
@@ -470,6 +484,8 @@ handle_message(struct ofswitch *sw, struct ofpbuf *msg)
         finish_reading(sw);
     } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REPLY) {
         read_flow_updates(sw, msg);
+    } else if (type == OFPTYPE_REQUESTFORWARD) {
+        sw->reread_at = MIN(sw->reread_at, time_msec() + REREAD_DELAY_MS);
     } else if (type == OFPTYPE_BUNDLE_CONTROL) {
         handle_bundle_reply(sw, oh);
     } else if (type == OFPTYPE_ERROR) {

@@ -53,6 +53,8 @@ static const struct {
 #undef SETTING
 };
 
+BUILD_ASSERT_DECL((int) N_SETTINGS <= (int) SETTINGS_MAX);
+
 static char **member(struct settings *, int setting);
 static void parse_options(struct settings *, int argc, char *argv[],
                           bool *config_given);
@@ -161,15 +163,23 @@ parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
     }
 }
 
+struct config_aux {
+    struct settings *s;
+    bool seen[N_SETTINGS];          /* By a line of the file. */
+};
+
 static int
-handle_key(void *s_, const char *section, const char *key, const char *value)
+handle_key(void *aux_, const char *section, const char *key,
+           const char *value)
 {
-    struct settings *s = s_;
+    struct config_aux *aux = aux_;
     for (int i = 0; i < N_SETTINGS; i++) {
-        if (!section[0] && !strcmp(key, list[i].name)) {
-            char **v = member(s, i);
+        if (!section[0] && !strcmp(key, list[i].name) && !aux->seen[i]) {
+            char **v = member(aux->s, i);
+            aux->seen[i] = true;
             if (!*v) {              /* An option goes before the file. */
                 *v = xstrdup(value);
+                aux->s->from_file[i] = true;
             }
             return 1;
         }
@@ -193,11 +203,13 @@ read_config(struct settings *s, bool must_exist)
         }
         ovs_fatal(0, "%s", error);
     }
+    struct config_aux aux = { .s = s };
     int line = strlen(text) != size ? 1
-               : ini_parse_string(text, handle_key, s);
+               : ini_parse_string(text, handle_key, &aux);
     if (line) {
-        ovs_fatal(0, "%s:%d: not a setting \"KEY = VALUE\"; the keys are the "
-                  "options that weftd --help lists", s->config, line);
+        ovs_fatal(0, "%s:%d: not a setting \"KEY = VALUE\", or one given "
+                  "twice; the keys are the options that weftd --help lists",
+                  s->config, line);
     }
     free(text);
 }
@@ -221,10 +233,16 @@ set_defaults(struct settings *s)
     }
 }
 
+/* Misuse of an option is 2, of the file 1. */
 static void
-refuse(const char *key, const char *value, const char *what)
+refuse(const struct settings *s, int setting, const char *what)
 {
-    ovs_error(0, "--%s=%s: %s", key, value, what);
+    const char *value = *member(CONST_CAST(struct settings *, s), setting);
+    if (s->from_file[setting]) {
+        ovs_fatal(0, "%s: %s = %s: %s", s->config, list[setting].name, value,
+                  what);
+    }
+    ovs_error(0, "--%s=%s: %s", list[setting].name, value, what);
     exit(2);
 }
 
@@ -232,7 +250,7 @@ static void
 check(struct settings *s)
 {
     if (strncmp(s->directory, "file:", 5) || !s->directory[5]) {
-        refuse("directory", s->directory, "must be file:PATH");
+        refuse(s, SET_directory, "must be file:PATH");
     }
     memmove(s->directory, s->directory + 5, strlen(s->directory + 5) + 1);
     if (s->directory[0] != '/') {
@@ -244,21 +262,21 @@ check(struct settings *s)
 
     if (strcmp(s->datapath, "auto") && strcmp(s->datapath, "system")
         && strcmp(s->datapath, "netdev")) {
-        refuse("datapath", s->datapath, "must be auto, system or netdev");
+        refuse(s, SET_datapath, "must be auto, system or netdev");
     }
     if (s->name && !name_is_valid(s->name)) {
-        refuse("name", s->name, "must be " NAME_RULE);
+        refuse(s, SET_name, "must be " NAME_RULE);
     }
     char *error = ifname_refuse(s->bridge);
     if (error) {
-        refuse("bridge", s->bridge, error);
+        refuse(s, SET_bridge, error);
     }
     error = s->underlay ? ifname_refuse(s->underlay) : NULL;
     if (error) {
-        refuse("underlay", s->underlay, error);
+        refuse(s, SET_underlay, error);
     }
     if (stream_verify_name(s->db)) {
-        refuse("db", s->db, "must be unix:FILE, tcp:IP:PORT or ssl:IP:PORT");
+        refuse(s, SET_db, "must be unix:FILE, tcp:IP:PORT or ssl:IP:PORT");
     }
 }
 

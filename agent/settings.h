@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { SETTINGS_MAX = 16 };
+
 struct settings {
     char *config;               /* "/etc/weft/weft.conf" */
     char *name;                 /* This host's; NULL: find out. */
@@ -17,6 +19,7 @@ struct settings {
     char *datapath;             /* "auto", "system" or "netdev". */
     char *underlay;             /* NIC to move to a bridge, or NULL. */
     char *db;                   /* "unix:/var/run/openvswitch/db.sock" */
+    bool from_file[SETTINGS_MAX];   /* Which ones weft.conf gave. */
     char *unixctl;              /* Path of the control socket, or NULL. */
 };
 
@@ -26,8 +29,9 @@ struct settings {
 void settings_init(struct settings *, int argc, char *argv[]);
 void settings_finish(struct settings *);
 
-/* The path of the bridge for the underlay's NIC, and its limit. */
+/* The bridge for the underlay's NIC. */
 #define SETTINGS_UNDERLAY_BRIDGE "br-phy"
-enum { SETTINGS_FILE_MAX = 65536 };
+
+enum { SETTINGS_FILE_MAX = 65536 }; /* Bytes of weft.conf. */
 
 #endif /* agent/settings.h */

@@ -21,6 +21,7 @@ struct entry {
     uint16_t dst_port;              /* Likewise. */
     char *port;                     /* There: its name; else NULL. */
     struct tunnel there;            /* Likewise; 'port' and 'peer' unused. */
+    bool drifted;                   /* Somebody changed its row. */
     ofp_port_t ofport;              /* 0: none. */
     enum switchdb_bfd bfd;
     char *reason;
@@ -31,6 +32,8 @@ struct tunnels {
     struct shash entries;           /* Contains struct entry, by peer. */
     struct switchdb *db;
     struct ofswitch *sw;
+    const struct tunnels_ops *ops;
+    void *aux;
     bool dirty;                     /* Wanted and there may differ. */
     bool listed;                    /* It is known what is wanted. */
     uint32_t next_id;
@@ -42,12 +45,15 @@ static void update_share(struct tunnels *, struct entry *);
 static void compose_entry(struct tunnels *, const char *peer, struct entry *);
 
 struct tunnels *
-tunnels_create(struct switchdb *db, struct ofswitch *sw)
+tunnels_create(struct switchdb *db, struct ofswitch *sw,
+               const struct tunnels_ops *ops, void *aux)
 {
     struct tunnels *t = xzalloc(sizeof *t);
     shash_init(&t->entries);
     t->db = db;
     t->sw = sw;
+    t->ops = ops;
+    t->aux = aux;
     t->next_id = 1;
     return t;
 }
@@ -107,7 +113,12 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
     update_share(t, e);
 
     /* Somebody may have changed it. */
-    t->dirty = t->dirty || !e->wanted
+    if (port->drifted && e->wanted && !e->drifted) {
+        t->ops->report(t->aux, "peer %s: port %s was changed: put right",
+                       port->tunnel.peer, port->name);
+    }
+    e->drifted = port->drifted;
+    t->dirty = t->dirty || !e->wanted || e->drifted
                || !ipv6_addr_equals(&e->there.remote, &e->remote)
                || e->there.dst_port != e->dst_port;
 }
@@ -121,8 +132,8 @@ tunnels_port_gone(struct tunnels *t, const struct switchdb_port *port)
         return;
     }
     if (e->wanted) {
-        VLOG_WARN("peer %s: port %s was deleted: making it again",
-                  port->tunnel.peer, port->name);
+        t->ops->report(t->aux, "peer %s: port %s was deleted: made again",
+                       port->tunnel.peer, port->name);
         t->dirty = true;
     }
     free(e->port);
@@ -250,7 +261,8 @@ compose_entry(struct tunnels *t, const char *peer, struct entry *e)
         }
         return;
     }
-    if (e->port && ipv6_addr_equals(&e->there.remote, &e->remote)
+    if (e->port && !e->drifted
+        && ipv6_addr_equals(&e->there.remote, &e->remote)
         && e->there.dst_port == e->dst_port) {
         return;
     }

@@ -14,7 +14,13 @@
 
 struct tunnels;
 
-struct tunnels *tunnels_create(struct switchdb *, struct ofswitch *);
+struct tunnels_ops {
+    /* Something worth telling the user happened to a tunnel. */
+    void (*report)(void *aux, const char *format, ...)
+        OVS_PRINTF_FORMAT(2, 3);
+};
+struct tunnels *tunnels_create(struct switchdb *, struct ofswitch *,
+                               const struct tunnels_ops *, void *aux);
 void tunnels_destroy(struct tunnels *);
 
 /* The list has changed; 'self' is a peer in it. */

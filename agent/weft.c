@@ -54,7 +54,7 @@ static void parse_options(int argc, char *argv[]);
 static const struct command *find_command(int argc, char *argv[], int *n);
 static char *check_args(const struct command *, int argc, char *argv[]);
 static int run_remote(const struct command *, int argc, char *argv[]);
-static int run_attach_file(const char *path);
+static int run_attach_file(const char *path, bool json);
 static int ask(const char *method, int argc, char *argv[]);
 static char *find_socket(void);
 static void usage(void);
@@ -84,6 +84,11 @@ main(int argc, char *argv[])
     }
     argc -= n;
     argv += n;
+    if (argc == 1 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
+        printf("usage: weft %s %s\n    %s\n", command->words, command->args,
+               command->help);
+        return EXIT_SUCCESS;
+    }
     char *error = check_args(command, argc, argv);
     if (error) {
         int status = misuse(error);
@@ -213,15 +218,40 @@ check_attach(int argc, char *argv[])
     return error;
 }
 
+/* Is it `attach --file`?  Then its path, or NULL if it is misused. */
+static bool
+parse_attach_file(int argc, char *argv[], const char **path, bool *json)
+{
+    bool is_file = false, odd = false;
+    *path = NULL;
+    *json = false;
+    for (int i = 0; i < argc; i++) {
+        if (is_json(argv[i])) {
+            *json = true;
+        } else if (!strncmp(argv[i], "--file=", 7) && !*path) {
+            is_file = true;
+            *path = argv[i] + 7;
+        } else if (!strcmp(argv[i], "--file") && !*path) {
+            is_file = true;
+            *path = i + 1 < argc ? argv[++i] : NULL;
+        } else {
+            odd = true;
+        }
+    }
+    if (odd || (*path && !**path)) {
+        *path = NULL;
+    }
+    return is_file;
+}
+
 static int
 run_remote(const struct command *command, int argc, char *argv[])
 {
     if (!strcmp(command->words, "attach")) {
-        if (!strncmp(argv[0], "--file", 6)) {
-            const char *path = (argv[0][6] == '=' ? argv[0] + 7
-                                : argc == 2 && !argv[0][6] ? argv[1] : NULL);
-            return (path && argc == 1 + (argv[0][6] != '=')
-                    ? run_attach_file(path)
+        const char *path;
+        bool json;
+        if (parse_attach_file(argc, argv, &path, &json)) {
+            return (path ? run_attach_file(path, json)
                     : misuse("usage: weft attach --file LIST"));
         }
         char *error = check_attach(argc, argv);
@@ -231,11 +261,17 @@ run_remote(const struct command *command, int argc, char *argv[])
             return status;
         }
     } else if (!strcmp(command->words, "detach")) {
+        bool all = false, named = false;
         for (int i = 0; i < argc; i++) {
             if (argv[i][0] == '-' && !is_json(argv[i])
                 && strcmp(argv[i], "--all")) {
                 return misuse("usage: weft detach ENDPOINT... | --all");
             }
+            all = all || !strcmp(argv[i], "--all");
+            named = named || (argv[i][0] != '-');
+        }
+        if (all == named) {
+            return misuse("usage: weft detach ENDPOINT... | --all");
         }
     }
     char *method = xstrdup(command->words);
@@ -248,7 +284,7 @@ run_remote(const struct command *command, int argc, char *argv[])
 }
 
 static int
-run_attach_file(const char *path)
+run_attach_file(const char *path, bool json)
 {
     struct textfile_stamp stamp;
     char *text;
@@ -263,7 +299,8 @@ run_attach_file(const char *path)
     if (strlen(text) != size) {
         fprintf(stderr, "weft: %s: has a null byte: not a list\n", path);
     } else {
-        status = ask("attach/many", 1, &text);
+        char *args[] = { text, CONST_CAST(char *, "--json") };
+        status = ask("attach/many", 1 + json, args);
     }
     free(text);
     return status;
@@ -374,12 +411,28 @@ report(char *error)
     return EXIT_SUCCESS;
 }
 
+/* Is there a namespace of that name?  Adding one that is there, and removing
+ * one that is not, has nothing to do. */
+static bool
+netns_exists(const char *name)
+{
+    struct sset names = SSET_INITIALIZER(&names);
+    free(netns_list(&names));       /* Whoever goes on fails more plainly. */
+    bool exists = sset_contains(&names, name);
+    sset_destroy(&names);
+    return exists;
+}
+
 static int
 run_netns_add(int argc, char *argv[])
 {
     int status = EXIT_SUCCESS;
     for (int i = 0; i < argc; i++) {
-        status = report(netns_add(argv[i])) ? EXIT_FAILURE : status;
+        if (argv[i][0] == '-') {
+            return misuse("usage: weft netns add NAME...");
+        }
+        status = (!netns_exists(argv[i]) && report(netns_add(argv[i]))
+                  ? EXIT_FAILURE : status);
     }
     return status;
 }
@@ -389,17 +442,18 @@ run_netns_del(int argc, char *argv[])
 {
     int status = EXIT_SUCCESS;
     for (int i = 0; i < argc; i++) {
-        char *path = netns_path(argv[i]);
-        if (!access(path, F_OK)) {
-            char *pid = xasprintf("%s/weftd.pid", ovs_rundir());
-            if (!access(pid, F_OK) || target) {
-                /* Without a daemon there is nothing to detach now; the next
-                 * one finds that the namespace has gone. */
-                (void) ask("detach/netns", 1, &argv[i]);
-            }
-            free(pid);
+        if (argv[i][0] == '-') {
+            return misuse("usage: weft netns del NAME...");
+        } else if (!netns_exists(argv[i])) {
+            continue;
         }
-        free(path);
+        char *pid = xasprintf("%s/weftd.pid", ovs_rundir());
+        if (!access(pid, F_OK) || target) {
+            /* Without a daemon there is nothing to detach now; the next one
+             * finds that the namespace has gone. */
+            (void) ask("detach/netns", 1, &argv[i]);
+        }
+        free(pid);
         status = report(netns_del(argv[i])) ? EXIT_FAILURE : status;
     }
     return status;

@@ -18,8 +18,7 @@ static char *choose_network(const struct attach_request *,
                             const struct network **);
 static char *choose_name(const struct attach_request *, char **namep);
 static char *check_existing(const struct attach_request *,
-                            const struct endpoint *, const char *netns,
-                            const char *network);
+                            const struct endpoint *, const char *netns);
 static char *choose_addresses(const struct attach_request *,
                               const struct network *,
                               const struct admit_host *,
@@ -39,18 +38,19 @@ admit_endpoint(const struct attach_request *req, const char *netns,
     *existing = NULL;
     *ep = (struct endpoint) { .name = NULL };
 
-    char *error = choose_network(req, host, &net);
-    if (!error) {
-        error = choose_name(req, &ep->name);
-    }
+    char *error = choose_name(req, &ep->name);
     if (error) {
         return error;
     }
-
     const struct endpoint *other = claims_by_name(claims, ep->name);
     if (other) {
-        error = check_existing(req, other, netns, net->name);
+        error = check_existing(req, other, netns);
         *existing = error ? NULL : other;
+        endpoint_finish(ep);
+        return error;
+    }
+    error = choose_network(req, host, &net);
+    if (error) {
         endpoint_finish(ep);
         return error;
     }
@@ -139,11 +139,11 @@ same_ips(const struct attach_request *req, const struct endpoint *ep)
 /* Is 'ep' what is asked for?  What was not said may be anything. */
 static char *
 check_existing(const struct attach_request *req, const struct endpoint *ep,
-               const char *netns, const char *network)
+               const char *netns)
 {
     const char *what
         = (strcmp(ep->netns, netns) ? "in another namespace"
-           : strcmp(ep->network, network) ? "on another network"
+           : req->network && strcmp(ep->network, req->network) ? "on another network"
            : strcmp(ep->ifname, req->ifname) ? "under another interface name"
            : !same_ips(req, ep) ? "with other addresses"
            : !eth_addr_is_zero(req->mac) && !eth_addr_equals(req->mac, ep->mac)

@@ -10,6 +10,7 @@
 #include "lib/vswitch-idl.h"
 #include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
+#include "overlay/pipeline.h"
 #include "ovsdb/rows.h"
 #include "util.h"
 #include "uuid.h"
@@ -42,11 +43,15 @@ static void remove_port(struct switchdb *, struct switchdb_port *);
 static bool read_row(const struct switchdb *,
                      const struct ovsrec_interface *,
                      struct switchdb_port *);
+static bool tunnel_drifted(const struct switchdb *,
+                           const struct ovsrec_interface *,
+                           const struct tunnel *);
 static void finish_port(struct switchdb_port *);
 static const struct ovsrec_bridge *find_bridge(const struct switchdb *,
                                                const char *name);
 static const struct ovsrec_interface *find_interface(const struct switchdb *,
                                                      const char *name);
+static void name_tables(struct switchdb *, const struct ovsrec_bridge *);
 static struct ovsrec_bridge *insert_bridge(struct switchdb *,
                                            const char *name);
 static const struct ovsrec_interface *get_interface(
@@ -228,6 +233,7 @@ switchdb_put_bridge(struct switchdb *db, const char *host,
         br = insert_bridge(db, db->bridge);
         struct smap ids = SMAP_CONST1(&ids, "weft-host", host);
         ovsrec_bridge_set_external_ids(br, &ids);
+        name_tables(db, br);
         static const char *protocols[] = {
             "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"
         };
@@ -417,6 +423,8 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_bridge_col_fail_mode,
         &ovsrec_bridge_col_controller,
         &ovsrec_bridge_col_protocols,
+        &ovsrec_bridge_col_flow_tables,
+        &ovsrec_flow_table_col_name,
         &ovsrec_bridge_col_external_ids,
         &ovsrec_port_col_name,
         &ovsrec_port_col_interfaces,
@@ -578,8 +586,25 @@ read_row(const struct switchdb *db, const struct ovsrec_interface *iface,
     } else if (row_to_tunnel(iface->name, ids, &iface->options,
                              &port->tunnel)) {
         port->kind = SWITCHDB_TUNNEL;
+        port->drifted = tunnel_drifted(db, iface, &port->tunnel);
     }
     return true;
+}
+
+/* Does somebody's hand show in the row? */
+static bool
+tunnel_drifted(const struct switchdb *db, const struct ovsrec_interface *iface,
+               const struct tunnel *t)
+{
+    struct smap ids = SMAP_INITIALIZER(&ids);
+    struct smap options = SMAP_INITIALIZER(&options);
+    row_of_tunnel(t, db->bridge, &ids, &options);
+    bool drifted = (strcmp(iface->type, "vxlan")
+                    || !smap_equal(&options, &iface->options)
+                    || !smap_get_bool(&iface->bfd, "enable", false));
+    smap_destroy(&ids);
+    smap_destroy(&options);
+    return drifted;
 }
 
 static void
@@ -617,6 +642,25 @@ find_interface(const struct switchdb *db, const char *name)
         = ovsrec_interface_index_find(db->interfaces_by_name, key);
     ovsrec_interface_index_destroy_row(key);
     return iface;
+}
+
+/* So that `ovs-ofctl --names` and ofproto/trace speak of "antispoof", not of
+ * table 12. */
+static void
+name_tables(struct switchdb *db, const struct ovsrec_bridge *br)
+{
+    enum { TABLES_MAX = 64 };
+    int64_t ids[TABLES_MAX];
+    struct ovsrec_flow_table *tables[TABLES_MAX];
+    size_t n = 0;
+
+    for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
+        ovs_assert(n < TABLES_MAX);
+        ids[n] = t->id;
+        tables[n] = ovsrec_flow_table_insert(db->txn);
+        ovsrec_flow_table_set_name(tables[n++], t->name);
+    }
+    ovsrec_bridge_set_flow_tables(br, ids, tables, n);
 }
 
 /* The interface 'name', made as a port of 'br' if there is none. */

@@ -35,6 +35,7 @@ POOL = 16               # Namespaces for the attaches one by one.
 PINGER = "10.1.32.1"
 BEFORE = 0.02           # Seconds of pings before an attach or a detach.
 SAMPLE = 100            # Of a batch, to see that it answers pings.
+TICKS = os.sysconf("SC_CLK_TCK")
 STUCK = 30              # Seconds after which an attach is a failure.
 
 
@@ -123,6 +124,7 @@ class Side:
         self.host = host
         self.runner = Lines(host, ["python3", "-IS", HERE / "runner.py"])
         self.floor = None
+        self._floor_cpu = 0
         self._next = FIRST[kind]
         self._rounds = 0
         self.host.run(["ip", "-batch", "-"], stdin="".join(
@@ -154,8 +156,9 @@ class Side:
 
     def ask_floor(self, line):
         self.floor.send(line)
-        return [int(w) if w.isdigit() else w
-                for w in self.floor.receive(600).split()]
+        words = self.floor.receive(600).split()[2:]
+        self._floor_cpu = int(words.pop()) / 1e9
+        return [int(w) for w in words]
 
     def by_hand(self, *args, stdin=None):
         return self.run(HERE / "by-hand.sh", *args, stdin=stdin)
@@ -177,17 +180,25 @@ class Side:
         return self.new_places(1, f"r{self._rounds % POOL}")[0]
 
     def cpu(self):
-        """CPU seconds so far of the agent and of the switch."""
-        def seconds(daemon):
+        """CPU seconds so far: of what attaches (the agent, or the floor), of
+        that outside the kernel (0 if not known), and of the switch."""
+        own = self._seconds("weftd") or self._floor_cpu
+        user = 0
+        if self.host.is_running("weftd"):
+            pid = self.host.daemon_pid("weftd")
+            stat = self.host.path(f"/proc/{pid}/stat").read_text()
+            user = int(stat.rpartition(")")[2].split()[11]) / TICKS
+        return own, user, self._seconds("ovs-vswitchd")
+
+    def _seconds(self, daemon):
+        """Of all its threads, to the nanosecond."""
+        total = 0
+        if self.host.is_running(daemon):
             pid = self.host.daemon_pid(daemon)
-            total = 0
-            if pid and self.host.is_running(daemon):
-                for task in self.host.path(f"/proc/{pid}/task").iterdir():
-                    with contextlib.suppress(OSError):
-                        total += int((task / "schedstat").read_text()
-                                     .split()[0])
-            return total / 1e9
-        return seconds("weftd"), seconds("ovs-vswitchd")
+            for task in self.host.path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
 
     def n_links(self):
         return sum(1 for p in self.host.path("/sys/class/net").iterdir()
@@ -216,7 +227,7 @@ class Side:
     def attach(self, place):
         """(begin, end) of one attach; for the floor also its steps."""
         if self.kind == "floor":
-            t = self.ask_floor("attach " + " ".join(place.words()))[2:]
+            t = self.ask_floor("attach " + " ".join(place.words()))
             for name, i in (("veth", 1), ("addresses", 2), ("commit", 3),
                             ("ofport", 4), ("flows", 5)):
                 self.bench.floor_steps.add(name, t[i] - t[i - 1])
@@ -230,7 +241,7 @@ class Side:
 
     def detach(self, place):
         if self.kind == "floor":
-            t = self.ask_floor(f"detach {place.name}")[2:]
+            t = self.ask_floor(f"detach {place.name}")
             self.bench.floor_steps.add("detach flows", t[1] - t[0])
             self.bench.floor_steps.add("detach commit", t[2] - t[1])
             self.bench.floor_steps.add("detach link", t[3] - t[2])
@@ -250,7 +261,7 @@ class Side:
     def attach_many(self, places):
         if self.kind == "floor":
             t = self.ask_floor(f"many {len(places)}\n" + "\n".join(
-                " ".join(p.words()) for p in places))[2:]
+                " ".join(p.words()) for p in places))
             return t[0], t[-1]
         if self.kind == "hand":
             a = self.by_hand("attach-many", stdin="".join(
@@ -269,7 +280,7 @@ class Side:
 
     def detach_many(self, places):
         if self.kind == "floor":
-            t = self.ask_floor("detach --all")[2:]
+            t = self.ask_floor("detach --all")
             return t[0], t[-1]
         if self.kind == "hand":
             a = self.by_hand("detach-many", stdin="".join(
@@ -332,25 +343,44 @@ class Bench:
 
     @staticmethod
     def add_cpu(times, name, before, after):
-        times.add(f"{name} agent CPU", (after[0] - before[0]) * 1e9)
-        times.add(f"{name} switch CPU", (after[1] - before[1]) * 1e9)
+        times.add(f"{name} CPU", (after[0] - before[0]) * 1e9)
+        times.add(f"{name} switch CPU", (after[2] - before[2]) * 1e9)
 
-    def asked(self, times, n):
-        """An attach and detach over the control socket, without a command."""
-        side = self.sides["weft"]
+    def quiet(self, result, n):
+        """Attach and detach while nobody pings: the floor, weftd asked over
+        its socket, and the command; and what the start of a command costs."""
+        floor, weft = self.sides["floor"], self.sides["weft"]
         for _ in range(n):
-            place = side.next_place()
-            links = side.n_links()
+            place = floor.next_place()
+            for method in (floor.attach, floor.detach):
+                begin, end = method(place)
+                result["floor"].add(f"{method.__name__} quiet", end - begin)
+                time.sleep(BEFORE)
+
+            place = weft.next_place()
+            links = weft.n_links()
             for method, args in (("attach", place.weft()),
                                  ("detach", [place.name])):
-                before = side.cpu()
-                answer = side.request(ask=[method, *args])
+                before = weft.cpu()
+                answer = weft.request(ask=[method, *args])
                 if answer["error"]:
                     raise LabError(answer["error"])
-                times.add(f"{method} asked", answer["end"] - answer["begin"])
+                result["weft"].add(f"{method} asked",
+                                   answer["end"] - answer["begin"])
                 if method == "detach":
-                    side.wait_links(links)
-                self.add_cpu(times, f"{method} asked", before, side.cpu())
+                    weft.wait_links(links)
+                time.sleep(BEFORE)
+                self.add_cpu(result["weft"], f"{method} asked", before,
+                             weft.cpu())
+
+            place = weft.next_place()
+            for method in (weft.attach, weft.detach):
+                begin, end = method(place)
+                result["weft"].add(f"{method.__name__} quiet", end - begin)
+                time.sleep(BEFORE)
+            weft.wait_links(links)
+            answer = weft.run("weft", "--version")
+            result["weft"].add("start", answer["end"] - answer["begin"])
 
     def one_by_one(self, beside, rounds):
         result = {kind: Times() for kind in SIDES}
@@ -361,7 +391,7 @@ class Bench:
                 kind = SIDES[(i + j) % len(SIDES)]
                 # The first round finds cold caches.
                 self.one(self.sides[kind], result[kind] if i else Times())
-        self.asked(result["weft"], rounds)
+        self.quiet(result, rounds)
         self.single[beside] = result
 
     # Many.
@@ -372,8 +402,9 @@ class Bench:
         begin, end = function(*args, **options)
         after = side.cpu()
         figures = {"seconds": (end - begin) / 1e9,
-                   "agent CPU": after[0] - cpu[0],
-                   "switch CPU": after[1] - cpu[1], "begin": begin}
+                   "CPU": after[0] - cpu[0],
+                   "user CPU": after[1] - cpu[1],
+                   "switch CPU": after[2] - cpu[2], "begin": begin}
         self.many.setdefault(name, {})[side.kind] = figures
         return figures
 
@@ -396,21 +427,33 @@ class Bench:
         figures = self.measure(name, side, side.detach_many, places)
         gone = side.wait_links(0)
         figures["links gone"] = (gone - figures["begin"]) / 1e9
-        after = side.cpu()
-        time.sleep(1)
-        return after
+        figures["switch idle"] = (self.wait_idle(side) - figures["begin"]) / 1e9
+
+    @staticmethod
+    def wait_idle(side):
+        """Until the switch has done what it had to do."""
+        idle = time.monotonic_ns()
+        cpu = side.cpu()[2]
+        while time.monotonic_ns() - idle < 500e6:
+            time.sleep(0.05)
+            now = side.cpu()[2]
+            if now - cpu > 0.005:       # A tenth of the time.
+                idle = time.monotonic_ns()
+            cpu = now
+        return idle
 
     def parallel(self, n):
         side = self.sides["weft"]
         for ipv6 in (True, False):
-            name = "attach, single commands" + ("" if ipv6 else ", no IPv6")
+            name = "attach, x16" + ("" if ipv6 else ", no IPv6")
             places = side.new_places(n)
             if not ipv6:
                 side.request(ipv6=False, netns=[p.netns for p in places])
             figures = self.measure(name, side, side.attach_parallel, places,
                                    ipv6)
             self.check_all(figures, places)
-            self.detach_all("detach, after " + name, side, places)
+            self.detach_all("detach, all" + ("" if ipv6 else ", no IPv6"),
+                            side, places)
             if not ipv6:
                 side.request(ipv6=True, netns=[p.netns for p in places])
 
@@ -423,20 +466,7 @@ class Bench:
 
     def unload(self, name):
         for side in self.sides.values():
-            if side.kind == "hand" and len(side.loaded) > 400:
-                self.hand_loop(side, side.loaded)
             self.detach_all(name, side, side.loaded)
-
-    def hand_loop(self, side, places):
-        """A few detaches by hand beside all, for the estimate of a loop."""
-        progress("detach, by hand: a sample")
-        times = Times()
-        for _ in range(5):
-            place = side.next_place()
-            side.attach(place)
-            begin, end = side.detach(place)
-            times.add("detach", end - begin)
-        self.hand_detach_full = times.p("detach", 0.5)
 
     def run(self):
         a = self.args
@@ -456,7 +486,7 @@ class Bench:
         self.load(n, "attach, one batch")
         self.same_flows()
         self.one_by_one(n, a.rounds // 2 if a.full else 5)
-        self.unload("detach, all at once")
+        self.unload("detach, one batch")
 
     def same_flows(self):
         flows = {k: s.n_flows() for k, s in self.sides.items()}
@@ -474,66 +504,82 @@ def ratio(a, b):
     return "-" if not a or not b else f"{a / b:.2f}"
 
 
-def row(title, *cells):
-    print(f"  {title:<32}" + "".join(f"{c:>9}" for c in cells))
-
-
 def print_singles(beside, result):
     print(f"\nOne at a time, beside {beside} endpoints: ms, p50 (p99), "
           f"{len(result['weft']['attach'])} rounds in turns")
     print(f"  {'':<22}{'floor':>15}{'by hand':>15}{'weft':>15}"
-          f"{'x':>5}{'x by':>6}")
-    print(f"  {'':<22}{'':>15}{'':>15}{'':>15}{'floor':>6}{'hand':>5}")
+          f"{'x floor':>7}{'hand':>6}")
     for name, title in (("attach", "attach: first ping"),
                         ("attach command", "  its command"),
                         ("detach", "detach: traffic ends"),
                         ("detach command", "  its command"),
-                        ("attach switch CPU", "attach: switch CPU"),
-                        ("detach switch CPU", "detach: switch CPU")):
+                        ("attach CPU", "attach: own CPU"),
+                        ("detach CPU", "detach: own CPU"),
+                        ("attach switch CPU", "attach: switch CPU")):
         p = {k: (t.p(name, 0.5), t.p(name, 0.99)) for k, t in result.items()}
+        if "own" in title:
+            p["hand"] = None, None
         print(f"  {title:<22}" + "".join(
             f"{cell(p[k][0])} ({cell(p[k][1])})".rjust(15) for k in SIDES)
-            + f"{ratio(p['weft'][0], p['floor'][0]):>6}"
-            + f"{ratio(p['weft'][0], p['hand'][0]):>5}")
-    weft = result["weft"]
-    for name, title in (("attach", "attach"), ("detach", "detach")):
-        print(f"  weft {title}: agent CPU "
-              f"{cell(weft.p(name + ' agent CPU', 0.5), 2)}; asked without a "
-              f"command: {cell(weft.p(name + ' asked', 0.5), 2)} "
-              f"({cell(weft.p(name + ' asked', 0.99), 2)}), agent CPU "
-              f"{cell(weft.p(name + ' asked agent CPU', 0.5), 2)}")
+            + f"{ratio(p['weft'][0], p['floor'][0]):>7}"
+            + f"{ratio(p['weft'][0], p['hand'][0]):>6}")
+    print("  While nobody pings: floor; weftd asked over its socket; "
+          f"command (its start {cell(result['weft'].p('start', 0.5))})")
+    for name in ("attach", "detach"):
+        floor = result["floor"].p(f"{name} quiet", 0.5)
+        values = [floor, result["weft"].p(f"{name} asked", 0.5),
+                  result["weft"].p(f"{name} quiet", 0.5)]
+        print(f"    {name}: " + "; ".join(
+            f"{cell(v)} ({ratio(v, floor)})" for v in values)
+            + "; weftd's CPU "
+            + cell(result["weft"].p(f"{name} asked CPU", 0.5), 2))
+
+
+def row(title, *cells):
+    print(f"  {title:<29}" + "".join(f"{c:>7}" for c in cells))
+
+
+def loops(bench, n):
+    """What one command after the other by hand takes, in seconds."""
+    attach, detach = ([bench.single[k]["hand"].p(f"{what} command", 0.5)
+                    for k in (0, n)] for what in ("attach", "detach"))
+    return {what: {"first": ends[0], "last": ends[1],
+                   "seconds": sum(ends) / 2 * n / 1000}
+            for what, ends in (("attach", attach), ("detach", detach))}
 
 
 def print_many(bench, n):
-    print(f"\n{n} endpoints: seconds")
-    row("", "wall", "all ping", "agent", "switch", "x floor")
-    row("", "", "/gone", "CPU", "CPU", "wall")
+    print(f"\n{n} endpoints: seconds (x: the wall time against one batch of "
+          "the floor's\nand of the script's; x16: single commands, 16 at a "
+          "time)")
+    row("", "wall", "ping/", "own", "in", "switch", "x", "x")
+    row("", "", "gone", "CPU", "user", "CPU", "floor", "script")
     for name, sides in bench.many.items():
         if "of 100" in name:
             continue
-        floor = bench.many.get(
-            "attach, one batch" if name.startswith("attach")
-            else "detach, all at once", {}).get("floor", {})
+        best = bench.many["attach, one batch" if name.startswith("attach")
+                          else "detach, one batch"]
         for kind, f in sides.items():
-            row(f"{name}: {TITLES[kind]}"[:32], cell(f["seconds"], 2),
+            known = kind != "hand"
+            row(f"{name}: {TITLES[kind]}", cell(f["seconds"], 2),
                 cell(f.get("all answer", f.get("links gone")), 2),
-                cell(f["agent CPU"], 3) if kind == "weft" else "-",
+                cell(f["CPU"] if known else None, 2),
+                cell(f["user CPU"] if kind == "weft" else None, 2),
                 cell(f["switch CPU"], 2),
-                ratio(f["seconds"], floor.get("seconds")))
-    ends = [bench.single[k]["hand"].p("attach command", 0.5)
-            for k in (0, n) if k in bench.single]
-    if len(ends) == 2:
-        loop = sum(ends) / 2 * n / 1000
-        print(f"  attach, a loop by hand: about {loop:.0f} s (estimate: "
-              f"{ends[0]:.0f} ms the first,\n    {ends[1]:.0f} ms the last, "
-              "linear between)")
-    ends = [bench.single[0]["hand"].p("detach command", 0.5),
-            getattr(bench, "hand_detach_full", None)]
-    if ends[1]:
-        loop = sum(ends) / 2 * n / 1000
-        print(f"  detach, a loop by hand: about {loop:.0f} s (estimate: "
-              f"{ends[1]:.0f} ms the first,\n    {ends[0]:.0f} ms the last, "
-              "linear between)")
+                ratio(f["seconds"], best["floor"]["seconds"]),
+                ratio(f["seconds"], best["hand"]["seconds"]))
+    for what, f in loops(bench, n).items():
+        weft = bench.many["attach, x16" if what == "attach"
+                          else "detach, all"]["weft"]["seconds"]
+        print(f"  {what}, a loop by hand: about {f['seconds']:.0f} s "
+              f"(extrapolated: {f['first']:.0f} ms beside 0, "
+              f"{f['last']:.0f} ms\n    beside {n}, linear between); weft "
+              f"takes {ratio(weft, f['seconds'])} of it")
+    unanswered = [f"{name}: {TITLES[k]}: {f['unanswered']}"
+                  for name, sides in bench.many.items()
+                  for k, f in sides.items() if f.get("unanswered")]
+    if unanswered:
+        print("  Pings NOT answered: " + "; ".join(unanswered))
 
 
 def print_floor(steps):
@@ -566,6 +612,7 @@ def main():
     progress(f"done in {time.monotonic() - begun:.0f} s")
     if args.json:
         json.dump({"one by one": bench.single, "many": bench.many,
+                   "by hand, one after the other": loops(bench, args.many),
                    "floor steps": bench.floor_steps}, sys.stdout, indent=1)
         print()
         return

@@ -237,7 +237,7 @@ def garbage(path):
 
 
 def zeros(path):
-    path.write_bytes(bytes(4096) + b"\n")
+    path.write_bytes(bytes(100) + b"\n")
 
 
 def one_endless_line(path):
@@ -255,7 +255,7 @@ REPLACEMENTS = [
     (device, "is a device"),
     (one_gibibyte, f"larger than {SIZE_MAX} bytes"),
     (above_the_limit, f"larger than {SIZE_MAX} bytes"),
-    (garbage, r"peers.conf:\d+: "),
+    (garbage, r":\d+: "),
     (zeros, "0x00"),
     (one_endless_line, "line has more than"),
 ]

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent goes and comes back: nobody notices, and what changed meanwhile
+is put right."""
+
+import contextlib
+import re
+import subprocess
+import time
+
+import pytest
+
+from host import wait_for
+from scene import (OURS, ofports, our_flows, our_groups, problems, reports,
+                   shared_lab, state_of_switch, tunnels)
+from traffic import Endpoint
+
+SOON = 5
+
+
+class Scene:
+    def __init__(self, lab):
+        self.lab = lab
+        self.a, self.b = lab.hosts
+        self.a1 = Endpoint(self.a, "a1")
+        self.a2 = Endpoint(self.a, "a2")
+        self.b1 = Endpoint(self.b, "b1")
+        lab.wait_healthy()
+
+
+@pytest.fixture(scope="module")
+def scene(request):
+    with shared_lab(request) as lab:
+        yield Scene(lab)
+
+
+@contextlib.contextmanager
+def pinging(scene):
+    """100 times a second, both families, both ways, near and far."""
+    a1, a2, b1 = scene.a1, scene.a2, scene.b1
+    with contextlib.ExitStack() as stack:
+        pingers = [stack.enter_context(p) for p in (
+            a1.pinger(b1.ip4), b1.pinger(a1.ip6), a1.pinger(a2.ip4))]
+        yield pingers
+    assert [p.lost for p in pingers] == [[], [], []]
+    assert [p.duplicates for p in pingers] == [0, 0, 0]
+
+
+def wait_more(pingers, count):
+    for pinger in pingers:
+        pinger.wait_answer(count)
+
+
+def synced(host):
+    """The agent has compared the switch with what it wants."""
+    wait_for(lambda: "flows read" in host.log().rpartition("opened log")[2],
+             SOON, f"{host.name}'s agent has read the switch")
+
+
+class FlowMonitor:
+    """Whatever is done to the flows of a bridge during a `with`."""
+
+    def __init__(self, host):
+        self.host = host
+        self.lines = []
+
+    def __enter__(self):
+        # Not what is there already, and not learned: those come and go.
+        self._process = self.host.popen(
+            ["ovs-ofctl", "-O", "OpenFlow15", "monitor", "br-weft",
+             "watch:!initial,!own"], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, env={"PYTHONUNBUFFERED": "1"})
+        wait_for(lambda: self.host.ovs_appctl(
+            "ofproto/list", target="ovs-vswitchd"), 2, "monitoring")
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self._process.terminate()
+        self.lines = [line for line
+                      in self._process.communicate(timeout=5)[0].splitlines()
+                      if "event=" in line and "table=48" not in line]
+
+
+def restart(host, *args):
+    host.kill_weftd()
+    host.start_weftd(*args)
+    synced(host)
+
+
+def test_killed_and_started_again_under_traffic(scene):
+    a = scene.a
+    before = state_of_switch(a)
+    durations = flow_durations(a)
+    with FlowMonitor(a) as monitor, pinging(scene) as pingers:
+        a.kill_weftd()
+        wait_more(pingers, 20)
+        assert state_of_switch(a) == before
+        a.start_weftd()
+        synced(a)
+        wait_more(pingers, 50)
+    assert state_of_switch(a) == before
+    assert monitor.lines == []
+    # No flow was taken out and put back: each is older than the restart.
+    for flow, age in flow_durations(a).items():
+        assert age > durations[flow]
+    assert a.status()["healthy"]
+    assert "deleted" not in reports(a) and "changed" not in reports(a)
+
+
+def flow_durations(host):
+    """Flow to its age in seconds."""
+    text = host.ovs_ofctl("dump-flows", "br-weft")
+    found = {}
+    for line in text.splitlines():
+        match = re.match(r" *(cookie=\S+) duration=([\d.]+)s, (table=\d+), "
+                         r".*?(priority=.*)", line)
+        if match and match[3] != "table=48":
+            found[match[1] + match[3] + match[4]] = float(match[2])
+    assert found
+    return found
+
+
+def test_stopped_and_started_again_under_traffic(scene):
+    """As an upgrade does."""
+    a = scene.a
+    before = state_of_switch(a)
+    with pinging(scene) as pingers:
+        a.stop_weftd()
+        wait_more(pingers, 20)
+        a.start_weftd()
+        synced(a)
+        wait_more(pingers, 50)
+    assert state_of_switch(a) == before
+
+
+def test_killed_ten_times_at_any_instant(scene):
+    """Of its start: it is killed again while it is busy with it."""
+    a = scene.a
+    before = state_of_switch(a)
+    with pinging(scene) as pingers:
+        for i in range(10):
+            a.kill_weftd()
+            a.start_weftd()
+            time.sleep(i * 0.003)   # When, is what is varied.
+        synced(a)
+        wait_more(pingers, 20)
+    assert state_of_switch(a) == before
+
+
+def test_started_with_a_bad_peer_file(scene):
+    """Nothing is known of what is wanted, so nothing is removed."""
+    a, lab = scene.a, scene.lab
+    before = state_of_switch(a)
+    with pinging(scene) as pingers:
+        a.kill_weftd()
+        lab.write_peers("[peer hosta\n")
+        a.start_weftd()
+        wait_for(lambda: "peers.conf:1: " in problems(a), 3, "it is refused")
+        wait_more(pingers, 50)
+        assert state_of_switch(a) == before
+        lab.write_peers(lab.peers_text())
+        wait_for(lambda: a.status()["healthy"], SOON, "all is well again")
+        wait_more(pingers, 20)
+    assert state_of_switch(a) == before
+
+
+def test_started_without_a_peer_file(scene):
+    a, lab = scene.a, scene.lab
+    before = state_of_switch(a)
+    with pinging(scene) as pingers:
+        a.kill_weftd()
+        (lab.weft_dir / "peers.conf").unlink()
+        a.start_weftd()
+        wait_for(lambda: "No such file" in problems(a), 3, "it says so")
+        wait_more(pingers, 50)
+        assert state_of_switch(a) == before
+        lab.write_peers(lab.peers_text())
+        wait_for(lambda: a.status()["healthy"], SOON, "all is well again")
+    assert state_of_switch(a) == before
+
+
+@pytest.fixture
+def extra(scene):
+    """One more endpoint, for a test that harms it."""
+    endpoint = Endpoint(scene.a, "extra")
+    yield endpoint
+    scene.a.weft("detach", "extra", check=False)
+    scene.a.ip("netns", "del", "extra", check=False)
+
+
+@contextlib.contextmanager
+def while_down(host):
+    host.kill_weftd()
+    yield
+    host.start_weftd()
+    synced(host)
+
+
+def gone(host, endpoint):
+    """Nothing is left of it, in the switch, the kernel or weft."""
+    return (endpoint.port not in ofports(host)
+            and endpoint.port not in host.ip("link")
+            and not [f for f in our_flows(host) if endpoint.mac in f]
+            and endpoint.name not in host.weft("endpoint", "list").stdout)
+
+
+def test_an_endpoint_whose_port_was_deleted_meanwhile(scene, extra):
+    """Its row was its only record: what is left of it goes."""
+    a = scene.a
+    with while_down(a):
+        a.ovs_vsctl("del-port", extra.port)
+    wait_for(lambda: gone(a, extra), SOON, "nothing of it is left")
+    assert extra.port in reports(a)
+
+
+def test_an_endpoint_whose_namespace_was_deleted_meanwhile(scene, extra):
+    a = scene.a
+    with while_down(a):
+        a.ip("netns", "del", "extra")
+    wait_for(lambda: gone(a, extra), SOON, "nothing of it is left")
+    assert "extra" in reports(a)
+
+
+def test_an_endpoint_whose_link_was_deleted_meanwhile(scene, extra):
+    a = scene.a
+    with while_down(a):
+        a.ip("link", "del", extra.port)
+    wait_for(lambda: extra.pings(scene.b1, timeout=0.2), SOON,
+             "it pings again")
+    assert extra.port in reports(a)
+
+
+def test_stale_flows_and_groups_of_ours_go(scene):
+    a = scene.a
+    before = state_of_switch(a)
+    with while_down(a):
+        a.ovs_ofctl("add-flow", "br-weft", f"{OURS}000400000063,table=12,"
+                    "priority=100,in_port=99,actions=goto_table:20")
+        a.ovs_ofctl("add-group", "br-weft",
+                    "group_id=0x57000063,type=all,bucket=bucket_id:1,"
+                    "actions=output:1")
+    assert state_of_switch(a) != before
+    wait_for(lambda: state_of_switch(a) == before, SOON, "they are gone")
+
+
+def test_flows_and_groups_that_lack_come_back(scene):
+    a = scene.a
+    before = state_of_switch(a)
+    with while_down(a):
+        a.ovs_ofctl("del-flows", "br-weft", "table=40")
+        a.ovs_ofctl("del-groups", "br-weft", "group_id=0x57000064")
+    wait_for(lambda: state_of_switch(a) == before, SOON, "they are back")
+    assert scene.a1.pings(scene.b1)
+
+
+def test_a_peer_that_left_the_list_meanwhile(scene):
+    a, lab = scene.a, scene.lab
+    lab.write_peers(lab.peers_text()
+                    + "\n[peer hostx]\naddress = 192.168.50.201\n")
+    wait_for(lambda: tunnels(a).get("hostx", {}).get("tunnel"), 1,
+             "hostx has a tunnel")
+    before = set(ofports(a))
+    with while_down(a):
+        lab.write_peers(lab.peers_text())
+    wait_for(lambda: set(ofports(a)) == before - {"vx-hostx"}, SOON,
+             "its tunnel is gone")
+    assert scene.a1.pings(scene.b1)
+
+
+def test_a_peer_that_came_meanwhile(scene):
+    a, lab = scene.a, scene.lab
+    with while_down(a):
+        lab.write_peers(lab.peers_text()
+                        + "\n[peer hostx]\naddress = 192.168.50.201\n")
+    wait_for(lambda: tunnels(a).get("hostx", {}).get("tunnel"), SOON,
+             "hostx has a tunnel")
+    lab.write_peers(lab.peers_text())
+    wait_for(lambda: "hostx" not in tunnels(a), 1, "it is gone")
+
+
+def test_a_network_that_changed_its_vni_meanwhile(scene):
+    lab = scene.lab
+    other = lab.peers_text().replace("vni = 100", "vni = 4242")
+    with while_down(scene.a), while_down(scene.b):
+        lab.write_peers(other)
+    wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
+             "they ping with the new VNI")
+    assert not [f for f in our_flows(scene.a) if "reg0=0x64" in f]
+    assert not [g for g in our_groups(scene.a)
+                if f"group_id={0x57000064}," in g]
+    lab.write_peers(lab.peers_text())
+    wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
+             "they ping with the old VNI")
+
+
+def test_the_switch_restarts_while_the_agent_is_away(scene):
+    a = scene.a
+    wanted = our_flows(a)
+    with while_down(a):
+        a.kill_vswitchd()
+        a.start_vswitchd()
+        assert our_flows(a) == []
+    wait_for(lambda: our_flows(a) == wanted, SOON, "the flows are back")
+    wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
+             "they ping again")
+
+
+def test_a_second_agent_on_the_same_bridge_gives_way(scene):
+    a = scene.a
+    before = state_of_switch(a)
+    with pinging(scene):
+        result = a.run(["weftd", "--datapath=netdev", "--underlay=eth0",
+                        "--name=hosta", "--pidfile=/run/second.pid",
+                        "--unixctl=/run/second.ctl"], check=False)
+    assert result.returncode == 1
+    assert "another weftd serves bridge br-weft" in result.stderr
+    assert state_of_switch(a) == before and a.status()["healthy"]
