@@ -22,8 +22,17 @@
 
 VLOG_DEFINE_THIS_MODULE(endpoints);
 
-/* A link is gone at once, its namespace a little later. */
-enum { LINK_CHECK_DELAY_MS = 50 };
+enum {
+    /* A link is gone at once, its namespace a little later. */
+    LINK_CHECK_DELAY_MS = 50,
+
+    /* vswitchd goes through all its ports for every change, so new endpoints
+     * wait until the ones before them have their ports.  If several came at
+     * once then, the next ones wait a little for as many: */
+    GATHER_PART = 2,                /* this part of what the last ones took, */
+    GATHER_MAX_MS = 50,             /* at most this. */
+    HOLD_MAX_MS = 1000,             /* A port that never comes holds nobody. */
+};
 
 /*
  *  attach            row in a txn          row there        flows acknowledged
@@ -109,6 +118,13 @@ struct endpoints {
     struct shash by_name;           /* Contains struct attachment. */
     struct shash retired;           /* Contains struct retired, by port. */
     struct claims claims;
+    struct hmapx opening;           /* Wait for their ports. */
+    long long int opening_since;    /* time_msec() */
+    long long int opening_took;     /* The last time, in ms. */
+    long long int opened_at;        /* When the last ones had their ports. */
+    size_t n_opening;               /* How many they were, */
+    size_t n_expected;              /* and with those that waited meanwhile. */
+    long long int gather_until;     /* 0: nobody waits. */
     struct hmapx todo;              /* Have something to write. */
     struct hmapx written;           /* Are in the transaction just composed. */
     struct hmapx inflight;          /* Are in the one on its way. */
@@ -136,10 +152,14 @@ static void set_problem(struct attachment *, char *);
 static void update_share(struct endpoints *, struct attachment *);
 static void rewrite(struct endpoints *, struct attachment *);
 static void advance(struct endpoints *, struct attachment *);
+static bool hold_new(struct endpoints *);
+static size_t count_new(const struct endpoints *);
+static void opened(struct endpoints *, struct attachment *);
 static void leave(struct endpoints *, struct attachment *);
 static void finish_leaving(struct endpoints *, struct attachment *);
 static void retire_link(struct endpoints *, struct retired *);
 static void retire_inside(struct endpoints *, int netns, const char *ifname);
+static int open_netns(const struct attachment *, char **errorp);
 static void make_link(struct endpoints *, struct attachment *);
 static void check_link(struct endpoints *, struct attachment *);
 static void check_soon(struct endpoints *, struct attachment *, int delay_ms);
@@ -160,6 +180,7 @@ endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
     shash_init(&e->by_name);
     shash_init(&e->retired);
     claims_init(&e->claims);
+    hmapx_init(&e->opening);
     hmapx_init(&e->todo);
     hmapx_init(&e->written);
     hmapx_init(&e->inflight);
@@ -189,6 +210,7 @@ endpoints_destroy(struct endpoints *e)
         }
         shash_destroy_free_data(&e->retired);
         claims_destroy(&e->claims);
+        hmapx_destroy(&e->opening);
         hmapx_destroy(&e->todo);
         hmapx_destroy(&e->written);
         hmapx_destroy(&e->inflight);
@@ -247,6 +269,10 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
             add_waiter(&a->attachers, w);
         }
         return;
+    }
+    struct netns_id id;
+    if (!strncmp(ep.netns, "/proc/", 6) && !netns_id(netns, &id)) {
+        ep.netns_ino = id.ino;
     }
     struct attachment *a = new_attachment(e, &ep, S_NEW);
     a->netns = netns;
@@ -346,6 +372,9 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
         rewrite(e, a);
     }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
+    if (port->ofport || port->error) {
+        opened(e, a);
+    }
     if (a->ofport != ofport) {
         a->ofport = ofport;
         update_share(e, a);
@@ -437,6 +466,7 @@ void
 endpoints_compose(struct endpoints *e)
 {
     struct hmapx waiting = HMAPX_INITIALIZER(&waiting);
+    bool hold = !hmapx_is_empty(&e->todo) && hold_new(e);
     struct hmapx_node *node;
     HMAPX_FOR_EACH_SAFE (node, &e->todo) {
         struct attachment *a = node->data;
@@ -444,10 +474,16 @@ endpoints_compose(struct endpoints *e)
 
         switch (a->state) {
         case S_NEW:
-            if (shash_find(&e->retired, a->ep.port)) {
+            if (hold || shash_find(&e->retired, a->ep.port)) {
                 hmapx_add(&waiting, a);     /* endpoints_cfg_done() wakes. */
                 break;
             }
+            if (hmapx_is_empty(&e->opening)) {
+                e->opening_since = time_msec();
+                e->n_opening = 0;
+            }
+            hmapx_add(&e->opening, a);
+            e->n_opening++;
             switchdb_put_endpoint(e->db, &a->ep);
             hmapx_add(&e->written, a);
             a->state = S_WRITING;
@@ -487,6 +523,10 @@ endpoints_compose(struct endpoints *e)
 void
 endpoints_composed(struct endpoints *e, uint64_t txn_seqno)
 {
+    if (!hmapx_is_empty(&e->written)) {
+        VLOG_DBG("%"PRIuSIZE" endpoints in one transaction, the ports before "
+                 "took %lld ms", hmapx_count(&e->written), e->opening_took);
+    }
     struct hmapx_node *node;
     HMAPX_FOR_EACH_SAFE (node, &e->written) {
         struct attachment *a = node->data;
@@ -593,6 +633,12 @@ endpoints_wait(struct endpoints *e)
         const struct attachment *a = node->data;
         poll_timer_wait_until(a->check_at);
     }
+    if (e->gather_until) {
+        poll_timer_wait_until(e->gather_until);
+    }
+    if (!hmapx_is_empty(&e->opening) && !hmapx_is_empty(&e->todo)) {
+        poll_timer_wait_until(e->opening_since + HOLD_MAX_MS);
+    }
 }
 
 void
@@ -684,6 +730,7 @@ free_attachment(struct endpoints *e, struct attachment *a)
 {
     claims_remove(&e->claims, &a->ep);
     shash_find_and_delete(&e->by_name, a->ep.name);
+    opened(e, a);
     hmapx_find_and_delete(&e->todo, a);
     hmapx_find_and_delete(&e->written, a);
     hmapx_find_and_delete(&e->inflight, a);
@@ -773,6 +820,10 @@ static void
 advance(struct endpoints *e, struct attachment *a)
 {
     if (a->state == S_PORT && a->ifindex && a->ofport && a->vni) {
+        /* A switch that opened the link while we were making it has read its
+         * flags before it was up, and written them back after.  If this
+         * fails, the link has gone: we hear. */
+        (void) rtnl_veth_up(kernel_rtnl(e->kernel), a->ifindex);
         a->state = S_FLOWS;
         if (!hmapx_contains(&e->unacked, a)) {
             hmapx_add(&e->unsent, a);
@@ -780,9 +831,55 @@ advance(struct endpoints *e, struct attachment *a)
     }
 }
 
+/* Are new endpoints to wait for more of them? */
+static bool
+hold_new(struct endpoints *e)
+{
+    long long int now = time_msec();
+    if (!hmapx_is_empty(&e->opening)
+        && now < e->opening_since + HOLD_MAX_MS) {
+        return true;
+    }
+    if (!e->gather_until) {
+        bool lately = now - e->opened_at <= e->opening_took;
+        e->gather_until = now + (lately ? MIN(e->opening_took / GATHER_PART,
+                                              GATHER_MAX_MS) : 0);
+    }
+    if (now < e->gather_until && count_new(e) < e->n_expected) {
+        return true;
+    }
+    e->gather_until = 0;
+    return false;
+}
+
+static size_t
+count_new(const struct endpoints *e)
+{
+    size_t n = 0;
+    struct hmapx_node *node;
+    HMAPX_FOR_EACH (node, &e->todo) {
+        const struct attachment *a = node->data;
+        n += a->state == S_NEW;
+    }
+    return n;
+}
+
+/* 'a' has its port, or will not get one. */
+static void
+opened(struct endpoints *e, struct attachment *a)
+{
+    if (hmapx_find_and_delete(&e->opening, a)
+        && hmapx_is_empty(&e->opening)) {
+        e->opened_at = time_msec();
+        e->opening_took = e->opened_at - e->opening_since;
+        e->n_expected = e->n_opening + count_new(e);
+    }
+}
+
 static void
 leave(struct endpoints *e, struct attachment *a)
 {
+    opened(e, a);
     a->state = S_LEAVING;
     hmapx_find_and_delete(&e->checks, a);
     update_share(e, a);
@@ -838,12 +935,27 @@ retire_inside(struct endpoints *e, int netns, const char *ifname)
     }
 }
 
+/* A pid is used again, by a process that nobody asked to attach. */
+static int
+open_netns(const struct attachment *a, char **errorp)
+{
+    int fd = netns_open(a->ep.netns, errorp);
+    struct netns_id id;
+    if (fd >= 0 && a->ep.netns_ino
+        && (netns_id(fd, &id) || id.ino != a->ep.netns_ino)) {
+        *errorp = xasprintf("%s is another namespace now", a->ep.netns);
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
 static void
 make_link(struct endpoints *e, struct attachment *a)
 {
     char *error = NULL;
     if (a->netns < 0) {
-        a->netns = netns_open(a->ep.netns, &error);
+        a->netns = open_netns(a, &error);
     }
     if (!error) {
         error = links_make(kernel_rtnl(e->kernel), e->reaper, e->bridge,
@@ -875,13 +987,13 @@ check_link(struct endpoints *e, struct attachment *a)
     }
     int ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
     if (ifindex && ifindex == a->ifindex) {
-        (void) rtnl_link_up(kernel_rtnl(e->kernel), ifindex, true);
+        (void) rtnl_veth_up(kernel_rtnl(e->kernel), ifindex);
         return;                     /* If that fails, it has gone: we hear. */
     }
 
     a->ifindex = 0;
     char *error = NULL;
-    int netns = netns_open(a->ep.netns, &error);
+    int netns = open_netns(a, &error);
     if (netns < 0) {
         e->ops->report(e->aux, "endpoint %s: its namespace %s has gone: "
                        "detached", a->ep.name, a->ep.netns);

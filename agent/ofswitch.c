@@ -382,19 +382,35 @@ read_flows(struct ofswitch *sw, struct ofpbuf *msg)
     ofpbuf_uninit(&ofpacts);
 }
 
+/* Is each bucket what we make: output to the port that is its id?  One that is
+ * not makes the group as good as absent. */
+static bool
+group_is_sound(const struct ofputil_group_desc *gd)
+{
+    const struct ofputil_bucket *b;
+    LIST_FOR_EACH (b, list_node, &gd->buckets) {
+        const struct ofpact *a = b->ofpacts;
+        if (!b->bucket_id || b->bucket_id >= ofp_to_u16(OFPP_MAX)
+            || !b->ofpacts_len || a->type != OFPACT_OUTPUT
+            || ofpact_next(a) != ofpact_end(a, b->ofpacts_len)
+            || ofp_to_u16(ofpact_get_OUTPUT(a)->port) != b->bucket_id) {
+            return false;
+        }
+    }
+    return gd->type == OFPGT11_ALL;
+}
+
 static void
 read_groups(struct ofswitch *sw, struct ofpbuf *msg)
 {
     struct ofputil_group_desc gd;
     while (!ofputil_decode_group_desc_reply(&gd, msg, OF_VERSION)) {
-        if (pipeline_group_is_ours(gd.group_id)) {
+        if (pipeline_group_is_ours(gd.group_id) && group_is_sound(&gd)) {
             plan_add_group(&sw->observed, gd.group_id);
             const struct ofputil_bucket *b;
             LIST_FOR_EACH (b, list_node, &gd.buckets) {
-                if (b->bucket_id && b->bucket_id < ofp_to_u16(OFPP_MAX)) {
-                    plan_add_bucket(&sw->observed, gd.group_id,
-                                    u16_to_ofp(b->bucket_id));
-                }
+                plan_add_bucket(&sw->observed, gd.group_id,
+                                u16_to_ofp(b->bucket_id));
             }
         }
         ofputil_uninit_group_desc(&gd);
@@ -536,7 +552,8 @@ static struct ofpbuf *
 encode_bucket(const struct plan_bucket *bucket, enum plan_op_kind kind)
 {
     struct ofputil_group_mod gm = {
-        .command = (kind == PLAN_GROUP_ADD ? OFPGC15_ADD
+        /* A group that is there, but not as it should be, is emptied. */
+        .command = (kind == PLAN_GROUP_ADD ? OFPGC15_ADD_OR_MOD
                     : kind == PLAN_GROUP_DEL ? OFPGC15_DELETE
                     : kind == PLAN_BUCKET_ADD ? OFPGC15_INSERT_BUCKET
                     : OFPGC15_REMOVE_BUCKET),

@@ -18,6 +18,11 @@
 #include "agent/rtnl-socket.h"
 #include "util.h"
 
+/* Of a veth's host end.  Without ARP, because the host's stack has nothing to
+ * say there.  Promiscuous, as vswitchd makes it anyway: then it finds it so, and
+ * does not go through all its ports once more for the change. */
+#define VETH_FLAGS (IFF_UP | IFF_NOARP | IFF_PROMISC)
+
 enum {
     ALIAS_MAX = 255,                /* IFALIASZ - 1 of <linux/if.h>, which
                                      * cannot meet <net/if.h>. */
@@ -122,6 +127,16 @@ rtnl_link_up(struct rtnl *rtnl, int ifindex, bool up)
         return -ENODEV;
     }
     put_link_flags(rtnl, ifindex, up ? IFF_UP : 0, IFF_UP);
+    return rtnl_transact(rtnl, NULL, NULL, NULL);
+}
+
+int
+rtnl_veth_up(struct rtnl *rtnl, int ifindex)
+{
+    if (ifindex <= 0) {
+        return -ENODEV;
+    }
+    put_link_flags(rtnl, ifindex, VETH_FLAGS, VETH_FLAGS);
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
 
@@ -300,8 +315,7 @@ veth_host_up(struct rtnl *rtnl, const struct rtnl_veth *veth, int ifindex)
     mnl_attr_nest_end(nlh, inet6);
     mnl_attr_nest_end(nlh, spec);
 
-    nlh = put_link_flags(rtnl, ifindex, IFF_UP | IFF_NOARP,
-                         IFF_UP | IFF_NOARP);
+    nlh = put_link_flags(rtnl, ifindex, VETH_FLAGS, VETH_FLAGS);
     if (veth->alias[0]) {
         mnl_attr_put_strz(nlh, IFLA_IFALIAS, veth->alias);
     }

@@ -68,6 +68,8 @@ int rtnl_link_get(struct rtnl *, const char *name, struct rtnl_link *);
 int rtnl_link_get_index(struct rtnl *, int ifindex, struct rtnl_link *);
 int rtnl_link_del(struct rtnl *, int ifindex);
 int rtnl_link_up(struct rtnl *, int ifindex, bool up);
+/* The host's end as rtnl_veth_add() makes it: up, without ARP. */
+int rtnl_veth_up(struct rtnl *, int ifindex);
 int rtnl_link_set_mtu(struct rtnl *, int ifindex, int mtu);
 
 /* Deletes the n links as one group: each is moved into IFLA_GROUP 'group'

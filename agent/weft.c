@@ -423,14 +423,32 @@ netns_exists(const char *name)
     return exists;
 }
 
+/* Leaves only names; --json has nothing to say here.  False if none is left,
+ * or something else is among them. */
+static bool
+take_names(int *argc, char *argv[])
+{
+    int n = 0;
+    for (int i = 0; i < *argc; i++) {
+        if (!is_json(argv[i])) {
+            if (argv[i][0] == '-') {
+                return false;
+            }
+            argv[n++] = argv[i];
+        }
+    }
+    *argc = n;
+    return n > 0;
+}
+
 static int
 run_netns_add(int argc, char *argv[])
 {
+    if (!take_names(&argc, argv)) {
+        return misuse("usage: weft netns add NAME...");
+    }
     int status = EXIT_SUCCESS;
     for (int i = 0; i < argc; i++) {
-        if (argv[i][0] == '-') {
-            return misuse("usage: weft netns add NAME...");
-        }
         status = (!netns_exists(argv[i]) && report(netns_add(argv[i]))
                   ? EXIT_FAILURE : status);
     }
@@ -440,11 +458,12 @@ run_netns_add(int argc, char *argv[])
 static int
 run_netns_del(int argc, char *argv[])
 {
+    if (!take_names(&argc, argv)) {
+        return misuse("usage: weft netns del NAME...");
+    }
     int status = EXIT_SUCCESS;
     for (int i = 0; i < argc; i++) {
-        if (argv[i][0] == '-') {
-            return misuse("usage: weft netns del NAME...");
-        } else if (!netns_exists(argv[i])) {
+        if (!netns_exists(argv[i])) {
             continue;
         }
         char *pid = xasprintf("%s/weftd.pid", ovs_rundir());

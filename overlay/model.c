@@ -96,7 +96,7 @@ endpoint_equal(const struct endpoint *a, const struct endpoint *b)
            && nullable_string_is_equal(a->port, b->port)
            && eth_addr_equals(a->mac, b->mac)
            && ips_equal(a, b)
-           && a->mtu == b->mtu;
+           && a->mtu == b->mtu && a->netns_ino == b->netns_ino;
 }
 
 bool

@@ -80,6 +80,9 @@ struct endpoint {
     char *name;                     /* Owned. */
     char *network;                  /* Owned.  The network's name. */
     char *netns;                    /* Owned.  Path, "/run/netns/red". */
+    uint64_t netns_ino;             /* Its inode, where the path is a process's
+                                     * and may come to mean another one; 0:
+                                     * whatever has the name. */
     char *ifname;                   /* Owned.  Its name inside: "eth0". */
     char *port;                     /* Owned.  Name of the host's end and of
                                      * the port on the bridge. */

@@ -19,6 +19,9 @@ row_of_endpoint(const struct endpoint *ep, const char *bridge,
     smap_add(ids, "weft-netns", ep->netns);
     smap_add(ids, "weft-ifname", ep->ifname);
     smap_add_format(ids, "weft-mac", ETH_ADDR_FMT, ETH_ADDR_ARGS(ep->mac));
+    if (ep->netns_ino) {
+        smap_add_format(ids, "weft-netns-ino", "%"PRIu64, ep->netns_ino);
+    }
     if (ep->mtu) {
         smap_add_format(ids, "weft-mtu", "%d", ep->mtu);
     }
@@ -64,7 +67,10 @@ row_to_endpoint(const char *port, const struct smap *ids, struct endpoint *ep)
     const char *ifname = smap_get(ids, "weft-ifname");
     const char *mac = smap_get(ids, "weft-mac");
 
-    *ep = (struct endpoint) { .mtu = smap_get_int(ids, "weft-mtu", 0) };
+    *ep = (struct endpoint) {
+        .mtu = smap_get_int(ids, "weft-mtu", 0),
+        .netns_ino = smap_get_ullong(ids, "weft-netns-ino", 0),
+    };
     if (!name || !name_is_valid(name) || !network || !netns || !ifname || !mac
         || !eth_addr_from_string(mac, &ep->mac)
         || !parse_ips(smap_get_def(ids, "weft-ip", ""), ep)) {

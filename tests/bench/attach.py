@@ -508,7 +508,7 @@ def print_singles(beside, result):
     print(f"\nOne at a time, beside {beside} endpoints: ms, p50 (p99), "
           f"{len(result['weft']['attach'])} rounds in turns")
     print(f"  {'':<22}{'floor':>15}{'by hand':>15}{'weft':>15}"
-          f"{'x floor':>7}{'hand':>6}")
+          f"{'x floor':>8}{'hand':>5}")
     for name, title in (("attach", "attach: first ping"),
                         ("attach command", "  its command"),
                         ("detach", "detach: traffic ends"),

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from conftest import BUILD
+from host import wait_for
 from lab import Lab
 
 TOP = Path(__file__).resolve().parents[2]
 OURS = "cookie=0x5746"
+LEARNED = "cookie=0x57460005"       # By the switch, on our behalf.
 
 
 @contextlib.contextmanager
@@ -42,19 +44,36 @@ def ofports(host, bridge="br-weft"):
 
 def our_flows(host):
     """The flows of the agent, without those that the switch learned."""
-    return [flow for flow in host.flows() if flow.startswith(OURS)
-            and "table=48," not in flow]
+    return sorted(flow for flow in host.flows() if flow.startswith(OURS)
+                  and not flow.startswith(LEARNED))
+
+
+def learned_flows(host):
+    return [flow for flow in host.flows() if flow.startswith(LEARNED)]
 
 
 def our_groups(host):
+    """Each as a sorted list of its parts: buckets have no order."""
     text = host.ovs_ofctl("dump-groups", "br-weft")
-    return sorted(line.strip() for line in text.splitlines()
-                  if "group_id" in line)
+    return sorted(sorted(line.strip().replace(",bucket=", " ").split())
+                  for line in text.splitlines() if "group_id=" in line)
 
 
 def state_of_switch(host):
     """All that the agent wants of its bridge."""
     return our_flows(host), our_groups(host), ofports(host)
+
+
+def wait_same(host, before, timeout=5):
+    """Until the switch is again what state_of_switch() said that it was."""
+    def same():
+        now = state_of_switch(host)
+        for kind, old, new in zip(("flows", "groups", "ports"), before, now):
+            lacks = [x for x in old if x not in new]
+            extra = [x for x in new if x not in old]
+            assert old == new, f"{kind}: lacks {lacks}, too many {extra}"
+        return True
+    wait_for(same, timeout, f"the switch of {host.name} is as it was")
 
 
 def reports(host):

@@ -8,7 +8,7 @@ import pytest
 
 from lab import wait_for
 from weftlib import (address, assert_pings, assert_traces, attach, bare,
-                     endpoints, lab_fixture, links, refused, traces)
+                     endpoints, ip_json, lab_fixture, links, refused, traces)
 
 shared = lab_fixture()
 MANY = 16
@@ -187,6 +187,13 @@ def test_list_that_is_none(hosta, make, words):
     hosta.sh("rm -rf /run/list")
 
 
+def flags_missing(host):
+    """Host ends that are not up, or on which this host would answer ARP."""
+    return [link for link in ip_json(host, "link")
+            if link["ifname"].startswith("wf-")
+            and not {"UP", "NOARP"} <= set(link["flags"])]
+
+
 def test_crowd_comes_and_goes(hosts):
     """A hundred by one list, then all detached, links as a group."""
     a, b = hosts
@@ -201,6 +208,7 @@ def test_crowd_comes_and_goes(hosts):
     assert all(e["state"] == "up" for e in there.values())
     for name in ("n0", "n50", "n99"):
         assert_pings(b, "red", there[name])
+    assert not flags_missing(a), "of links that the switch opened too early"
     assert a.weft("detach", "--all").stdout == f"{CROWD} detached\n"
     wait_for(lambda: links(a) == before["links"], 3, "all links are gone")
     assert_traces(a, before, "n0", "n99")

@@ -14,7 +14,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.contrib.igmp import IGMP
 
 from host import wait_for
-from scene import shared_lab
+from scene import learned_flows, shared_lab
 from traffic import (BROADCAST, Endpoint, Underlay, send_tunnelled,
                      solicited, transfer)
 
@@ -360,8 +360,7 @@ def test_a_new_endpoint_is_known_to_peers_at_once(world, wires, guest):
     a1 = world.a1
 
     def known():
-        return new.mac in a1.host.ovs_ofctl("dump-flows", "br-weft",
-                                            "table=48")
+        return [f for f in learned_flows(a1.host) if new.mac in f]
     wait_for(known, 2, "hosta has learned the MAC of the new endpoint")
     with a1.wire() as wire, new.wire() as end:
         wire.send(Ether(src=a1.mac, dst=new.mac)

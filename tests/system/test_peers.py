@@ -9,7 +9,8 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 
 from host import wait_for
-from scene import ofports, problems, shared_lab, state_of_switch, tunnels
+from scene import (learned_flows, ofports, problems, shared_lab,
+                   state_of_switch, tunnels)
 from traffic import Endpoint, Underlay
 
 NETWORKS = """\
@@ -125,13 +126,14 @@ def test_what_was_learned_behind_a_peer_goes_with_it(scene):
     """And its endpoints are reached again once it is back."""
     a, lab = scene.a, scene.lab
     assert scene.a1.pings(scene.c1)
-    learned = f"dl_dst={scene.c1.mac}"
-    assert learned in a.ovs_ofctl("dump-flows", "br-weft", "table=48")
+
+    def learned():
+        return [f for f in learned_flows(a) if scene.c1.mac in f]
+    assert learned()
     text = lab.peers_text()
     lab.write_peers(text[:text.index("[peer hostc]")])
     wait_for(lambda: "hostc" not in tunnels(a), A_SECOND, "hostc is gone")
-    wait_for(lambda: learned not in a.ovs_ofctl("dump-flows", "br-weft",
-                                                "table=48"), A_SECOND,
+    wait_for(lambda: not learned(), A_SECOND,
              "nothing is known of hostc's endpoints")
     assert not scene.a1.pings(scene.c1.ip4)
     lab.write_peers(text)

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from host import wait_for
-from scene import (OURS, ofports, our_flows, our_groups, problems, reports,
-                   shared_lab, state_of_switch, tunnels)
+from scene import (LEARNED, OURS, ofports, our_flows, our_groups, problems, reports,
+                   shared_lab, state_of_switch, tunnels, wait_same)
 from traffic import Endpoint
 
 SOON = 5
@@ -77,13 +77,7 @@ class FlowMonitor:
         self._process.terminate()
         self.lines = [line for line
                       in self._process.communicate(timeout=5)[0].splitlines()
-                      if "event=" in line and "table=48" not in line]
-
-
-def restart(host, *args):
-    host.kill_weftd()
-    host.start_weftd(*args)
-    synced(host)
+                      if "event=" in line and LEARNED not in line]
 
 
 def test_killed_and_started_again_under_traffic(scene):
@@ -111,9 +105,9 @@ def flow_durations(host):
     text = host.ovs_ofctl("dump-flows", "br-weft")
     found = {}
     for line in text.splitlines():
-        match = re.match(r" *(cookie=\S+) duration=([\d.]+)s, (table=\d+), "
+        match = re.match(r" *(cookie=\S+) duration=([\d.]+)s, (table=\S+) "
                          r".*?(priority=.*)", line)
-        if match and match[3] != "table=48":
+        if match and not match[1].startswith(LEARNED):
             found[match[1] + match[3] + match[4]] = float(match[2])
     assert found
     return found
@@ -178,6 +172,21 @@ def test_started_without_a_peer_file(scene):
     assert state_of_switch(a) == before
 
 
+def test_a_second_agent_on_the_same_bridge_gives_way(scene):
+    a = scene.a
+    before = state_of_switch(a)
+    with pinging(scene):
+        result = a.run(["weftd", "--datapath=netdev", "--underlay=eth0",
+                        "--name=hosta", "--pidfile=/run/second.pid",
+                        "--unixctl=/run/second.ctl"], check=False)
+    assert result.returncode == 1
+    assert "another weftd serves bridge br-weft" in result.stderr
+    assert state_of_switch(a) == before and a.status()["healthy"]
+
+
+# From here on links come and go.  Then the userspace datapath loses a packet
+# now and then, whoever makes them, so nothing that was sent is counted.
+
 @pytest.fixture
 def extra(scene):
     """One more endpoint, for a test that harms it."""
@@ -238,8 +247,8 @@ def test_stale_flows_and_groups_of_ours_go(scene):
         a.ovs_ofctl("add-group", "br-weft",
                     "group_id=0x57000063,type=all,bucket=bucket_id:1,"
                     "actions=output:1")
-    assert state_of_switch(a) != before
-    wait_for(lambda: state_of_switch(a) == before, SOON, "they are gone")
+        assert state_of_switch(a) != before
+    wait_same(a, before)
 
 
 def test_flows_and_groups_that_lack_come_back(scene):
@@ -248,7 +257,7 @@ def test_flows_and_groups_that_lack_come_back(scene):
     with while_down(a):
         a.ovs_ofctl("del-flows", "br-weft", "table=40")
         a.ovs_ofctl("del-groups", "br-weft", "group_id=0x57000064")
-    wait_for(lambda: state_of_switch(a) == before, SOON, "they are back")
+    wait_same(a, before)
     assert scene.a1.pings(scene.b1)
 
 
@@ -285,8 +294,7 @@ def test_a_network_that_changed_its_vni_meanwhile(scene):
     wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
              "they ping with the new VNI")
     assert not [f for f in our_flows(scene.a) if "reg0=0x64" in f]
-    assert not [g for g in our_groups(scene.a)
-                if f"group_id={0x57000064}," in g]
+    assert f"group_id={0x57000064},type=all" not in str(our_groups(scene.a))
     lab.write_peers(lab.peers_text())
     wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
              "they ping with the old VNI")
@@ -294,23 +302,11 @@ def test_a_network_that_changed_its_vni_meanwhile(scene):
 
 def test_the_switch_restarts_while_the_agent_is_away(scene):
     a = scene.a
-    wanted = our_flows(a)
+    wanted = state_of_switch(a)
     with while_down(a):
         a.kill_vswitchd()
         a.start_vswitchd()
         assert our_flows(a) == []
-    wait_for(lambda: our_flows(a) == wanted, SOON, "the flows are back")
+    wait_same(a, wanted)
     wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
              "they ping again")
-
-
-def test_a_second_agent_on_the_same_bridge_gives_way(scene):
-    a = scene.a
-    before = state_of_switch(a)
-    with pinging(scene):
-        result = a.run(["weftd", "--datapath=netdev", "--underlay=eth0",
-                        "--name=hosta", "--pidfile=/run/second.pid",
-                        "--unixctl=/run/second.ctl"], check=False)
-    assert result.returncode == 1
-    assert "another weftd serves bridge br-weft" in result.stderr
-    assert state_of_switch(a) == before and a.status()["healthy"]

@@ -10,7 +10,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from host import wait_for
-from scene import constant, ofports, problems, shared_lab, tunnels
+from scene import (LEARNED, constant, learned_flows, ofports, problems,
+                   shared_lab, tunnels)
 from traffic import (BROADCAST, Endpoint, Underlay, send_tunnelled,
                      transfer)
 
@@ -132,11 +133,6 @@ def test_names_that_do_not_fit_an_interface(make_lab):
         assert interface(a, port, "external_ids:weft-peer").strip('"') == name
 
 
-def learned(host):
-    text = host.ovs_ofctl("--no-stats", "dump-flows", "br-weft", "table=48")
-    return [line for line in text.splitlines() if "cookie=" in line]
-
-
 def flood(count):
     """Frames of as many stations, each with its own MAC."""
     frame = bytearray(bytes(Ether(src="0a:ff:00:00:00:00", dst=BROADCAST)
@@ -166,14 +162,14 @@ def test_what_a_peer_makes_a_switch_learn_is_bounded(make_lab):
         send_tunnelled(bad, bad.address, a.address, [end])
         wire.wait(last)
         assert len(wire.holding(b"flood")) > limit
-    assert len(learned(a)) >= limit, "the flood was one"
+    assert len(learned_flows(a)) >= limit, "the flood was one"
     bad_id = interface(a, "vx-bad", "external_ids:weft-peer-id").strip('"')
-    mine = [f for f in learned(a) if f"cookie=0x57460005{int(bad_id):08x}"
-            in f]
+    mine = [f for f in learned_flows(a)
+            if f.startswith(f"{LEARNED}{int(bad_id):08x},")]
     assert len(mine) == limit
     # Others are learned and reached as ever.
     assert a1.pings(b1) and b1.pings(a1)
-    assert any(b1.mac in flow for flow in learned(a))
+    assert any(b1.mac in flow for flow in learned_flows(a))
 
 
 def paced(count, wire):

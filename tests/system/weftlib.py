@@ -89,7 +89,8 @@ def traces(host, *netnses):
         "links": links(host),
         "rows": rows(host),
         "flows": sorted(f for f in host.flows() if LEARNED not in f),
-        "groups": host.ovs_ofctl("--names", "dump-groups", "br-weft"),
+        "groups": sorted(host.ovs_ofctl("--names", "dump-groups", "br-weft")
+                         .splitlines()),
         "endpoints": host.weft_json("endpoint", "list"),
         **{netns: links(host, netns) for netns in netnses},
     }
