@@ -376,7 +376,13 @@ agent_run(struct agent *a)
     if (composing) {
         endpoints_composed(a->endpoints, seqno);
     }
-    endpoints_flows_sent(a->endpoints, ofswitch_commit(a->sw));
+    seqno = ofswitch_commit(a->sw);
+    endpoints_flows_sent(a->endpoints, seqno);
+    if (ofswitch_synced(a->sw)) {
+        /* Nothing is on its way: what was to be sent is in force already, by
+         * a comparison that ended just now. */
+        endpoints_flows_acked(a->endpoints, seqno);
+    }
 }
 
 void

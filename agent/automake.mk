@@ -3,16 +3,19 @@
 sbin_PROGRAMS += weftd
 weftd_SOURCES = \
 	agent/agent.c agent/agent.h \
+	agent/attachment.c agent/attachment.h \
 	agent/commands.def \
 	agent/control.c agent/control.h \
 	agent/directory.c agent/directory.h \
 	agent/endpoints.c agent/endpoints.h \
+	agent/gather.c agent/gather.h \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
 	agent/netns.c agent/netns.h \
 	agent/ofswitch.c agent/ofswitch.h \
 	agent/reaper.c agent/reaper.h \
+	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
 	agent/rtnl-inet.c \
 	agent/rtnl-monitor.c \

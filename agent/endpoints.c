@@ -5,170 +5,26 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+#include "agent/attachment.h"
 #include "agent/links.h"
 #include "agent/netns.h"
-#include "flow.h"
 #include "hmapx.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "overlay/address.h"
-#include "overlay/announce.h"
-#include "overlay/claims.h"
-#include "overlay/compile.h"
-#include "packets.h"
 #include "sset.h"
 #include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(endpoints);
 
-enum {
-    /* A link is gone at once, its namespace a little later. */
-    LINK_CHECK_DELAY_MS = 50,
+/* A link is gone at once, its namespace a little later. */
+enum { LINK_CHECK_DELAY_MS = 50 };
 
-    /* vswitchd goes through all its ports for every change, so new endpoints
-     * wait until the ones before them have their ports.  If several came at
-     * once then, the next ones wait a little for as many: */
-    GATHER_PART = 2,                /* this part of what the last ones took, */
-    GATHER_MAX_MS = 50,             /* at most this. */
-    HOLD_MAX_MS = 1000,             /* A port that never comes holds nobody. */
-};
-
-/*
- *  attach            row in a txn          row there        flows acknowledged
- * --------> S_NEW ---------------> S_WRITING -----> S_PORT -----> S_FLOWS --> S_UP
- *            ^  ^    (link made as     |              ^ ofport known           |
- *            |  |     it is sent)      | txn failed   |                        |
- *            |  +----------------------+              |      link lost, or its |
- *            |                                        |   place taken: S_CLOSE |
- *            +------- row deleted by somebody         |                        v
- *                                                 S_OPEN <---- S_CLOSING <-- S_CLOSE
- *                                      type put back   vswitchd has let go; link made
- *
- * Any of them goes to S_LEAVING by detach, by a failed attach, or when the
- * namespace has gone.  Flows go first, so that traffic stops at once; then the
- * row, and with it the attachment; the link and the port's name stay retired
- * until vswitchd says that it has let go of the port.
- *
- * S_NEW, S_CLOSE, S_OPEN and S_LEAVING have something to write: they are in
- * 'todo'.
- */
-enum state {
-    S_NEW,
-    S_WRITING,
-    S_PORT,
-    S_FLOWS,
-    S_UP,
-    S_CLOSE,
-    S_CLOSING,
-    S_OPEN,
-    S_LEAVING,
-};
-
-static const char *
-state_name(enum state state)
-{
-    switch (state) {
-    case S_NEW:
-    case S_WRITING: return "waiting for the database";
-    case S_PORT: return "waiting for the switch to open its port";
-    case S_FLOWS: return "waiting for its flows";
-    case S_UP: return "up";
-    case S_CLOSE:
-    case S_CLOSING:
-    case S_OPEN: return "its link is being made again";
-    case S_LEAVING: return "being detached";
-    }
-    OVS_NOT_REACHED();
-}
-
-struct waiter {
-    struct ovs_list node;
-    struct endpoints_waiter w;
-};
-
-/* The link of an endpoint that is gone, as long as vswitchd may have it open:
- * the port's name must not be used again yet. */
-struct retired {
-    int ifindex;                    /* 0: it is gone already. */
-    int64_t cfg;                    /* vswitchd's configuration without it. */
-};
-
-struct attachment {
-    struct endpoint ep;
-    enum state state;
-    int netns;                      /* fd, until the link is made; or -1. */
-    int ifindex;                    /* Of the host's end; 0: none. */
-    bool row;                       /* Is in the database. */
-    bool announced;
-    bool explicit_mac;
-    ofp_port_t ofport;              /* 0: none. */
-    uint32_t vni;                   /* 0: its network is not listed. */
-    struct plan share;              /* What the switch has of it. */
-    uint64_t flow_seqno;            /* Covers 'share'; 0: not sent yet. */
-    long long int check_at;         /* Look at its link; LLONG_MAX: need not.*/
-    char *problem;                  /* Why it is not up, or NULL. */
-    char *failure;                  /* S_LEAVING: why the attach failed. */
-    struct ovs_list attachers;      /* Contains struct waiter. */
-    struct ovs_list detachers;
-};
-
-struct endpoints {
-    char *bridge;
-    struct shash by_name;           /* Contains struct attachment. */
-    struct shash retired;           /* Contains struct retired, by port. */
-    struct claims claims;
-    struct hmapx opening;           /* Wait for their ports. */
-    long long int opening_since;    /* time_msec() */
-    long long int opening_took;     /* The last time, in ms. */
-    long long int opened_at;        /* When the last ones had their ports. */
-    size_t n_opening;               /* How many they were, */
-    size_t n_expected;              /* and with those that waited meanwhile. */
-    long long int gather_until;     /* 0: nobody waits. */
-    struct hmapx todo;              /* Have something to write. */
-    struct hmapx written;           /* Are in the transaction just composed. */
-    struct hmapx inflight;          /* Are in the one on its way. */
-    struct hmapx unsent;            /* Shares changed since the last commit. */
-    struct hmapx unacked;           /* Flows sent, not acknowledged. */
-    struct hmapx checks;            /* Have a 'check_at'. */
-    const struct peerlist *list;    /* Borrowed, or NULL. */
-    bool netdev;
-    int mtu;
-    struct switchdb *db;
-    struct ofswitch *sw;
-    struct kernel *kernel;
-    struct reaper *reaper;
-    const struct endpoints_ops *ops;
-    void *aux;
-};
-
-static struct attachment *new_attachment(struct endpoints *,
-                                         struct endpoint *, enum state);
-static void free_attachment(struct endpoints *, struct attachment *);
 static struct attachment *find(const struct endpoints *, const char *name);
-static void add_waiter(struct ovs_list *, const struct endpoints_waiter *);
-static void tell(struct ovs_list *waiters, const char *error);
-static void set_problem(struct attachment *, char *);
-static void update_share(struct endpoints *, struct attachment *);
-static void rewrite(struct endpoints *, struct attachment *);
-static void advance(struct endpoints *, struct attachment *);
-static bool hold_new(struct endpoints *);
-static size_t count_new(const struct endpoints *);
-static void opened(struct endpoints *, struct attachment *);
-static void leave(struct endpoints *, struct attachment *);
-static void finish_leaving(struct endpoints *, struct attachment *);
-static void retire_link(struct endpoints *, struct retired *);
-static void retire_inside(struct endpoints *, int netns, const char *ifname);
-static int open_netns(const struct attachment *, char **errorp);
-static void make_link(struct endpoints *, struct attachment *);
-static void check_link(struct endpoints *, struct attachment *);
-static void check_soon(struct endpoints *, struct attachment *, int delay_ms);
-static void adopt(struct endpoints *, const struct switchdb_port *);
-static void announce(struct endpoints *, struct attachment *);
 static struct attachment *find_port(const struct endpoints *,
                                     const char *port);
+static void adopt(struct endpoints *, const struct switchdb_port *);
 static bool port_taken(const char *port, const void *endpoints);
-static struct json *attachment_to_json(const struct attachment *);
 
 struct endpoints *
 endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
@@ -178,9 +34,9 @@ endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
     struct endpoints *e = xzalloc(sizeof *e);
     e->bridge = xstrdup(bridge);
     shash_init(&e->by_name);
-    shash_init(&e->retired);
+    retired_init(&e->retired, reaper);
     claims_init(&e->claims);
-    hmapx_init(&e->opening);
+    gather_init(&e->gather);
     hmapx_init(&e->todo);
     hmapx_init(&e->written);
     hmapx_init(&e->inflight);
@@ -202,15 +58,12 @@ endpoints_destroy(struct endpoints *e)
     if (e) {
         struct shash_node *node;
         SHASH_FOR_EACH_SAFE (node, &e->by_name) {
-            free_attachment(e, node->data);
+            attachment_destroy(e, node->data);
         }
         shash_destroy(&e->by_name);
-        SHASH_FOR_EACH (node, &e->retired) {
-            retire_link(e, node->data);     /* Nobody else will. */
-        }
-        shash_destroy_free_data(&e->retired);
+        retired_destroy(&e->retired);
         claims_destroy(&e->claims);
-        hmapx_destroy(&e->opening);
+        gather_destroy(&e->gather);
         hmapx_destroy(&e->todo);
         hmapx_destroy(&e->written);
         hmapx_destroy(&e->inflight);
@@ -247,7 +100,11 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
         error = admit_endpoint(req, path, &h, &e->claims, &ep, &existing);
     }
     if (!error && !existing) {
-        retire_inside(e, netns, req->ifname);
+        /* A retired link may have the name inside that is wanted. */
+        if (!retired_is_empty(&e->retired)
+            && links_inside_exists(netns, req->ifname)) {
+            retired_hurry(&e->retired);
+        }
         error = links_refuse_inside(netns, path, req->ifname, e->reaper);
         if (error) {
             endpoint_finish(&ep);
@@ -266,7 +123,7 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
             answer(w, xasprintf("endpoint %s is being detached: try again",
                                 a->ep.name));
         } else {
-            add_waiter(&a->attachers, w);
+            attachment_add_waiter(&a->attachers, w);
         }
         return;
     }
@@ -274,10 +131,10 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
     if (!strncmp(ep.netns, "/proc/", 6) && !netns_id(netns, &id)) {
         ep.netns_ino = id.ino;
     }
-    struct attachment *a = new_attachment(e, &ep, S_NEW);
+    struct attachment *a = attachment_create(e, &ep, S_NEW);
     a->netns = netns;
     a->explicit_mac = !eth_addr_is_zero(req->mac);
-    add_waiter(&a->attachers, w);
+    attachment_add_waiter(&a->attachers, w);
     hmapx_add(&e->todo, a);
 }
 
@@ -290,12 +147,12 @@ endpoints_detach(struct endpoints *e, const char *name,
         answer(w, NULL);            /* Nothing is left: what was asked for. */
         return;
     }
-    add_waiter(&a->detachers, w);
+    attachment_add_waiter(&a->detachers, w);
     if (a->state != S_LEAVING) {
-        set_problem(a, NULL);
+        attachment_set_problem(a, NULL);
         free(a->failure);
         a->failure = xstrdup("it was detached meanwhile");
-        leave(e, a);
+        attachment_leave(e, a);
     }
 }
 
@@ -305,8 +162,8 @@ endpoints_set_list(struct endpoints *e, const struct peerlist *list)
     e->list = list;
     struct shash_node *node;
     SHASH_FOR_EACH (node, &e->by_name) {
-        update_share(e, node->data);
-        advance(e, node->data);
+        attachment_update_share(e, node->data);
+        attachment_advance(e, node->data);
     }
 }
 
@@ -369,28 +226,28 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
         a->state = S_PORT;
     }
     if (!endpoint_equal(&a->ep, &port->endpoint)) {
-        rewrite(e, a);
+        attachment_rewrite(e, a);
     }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
     if (port->ofport || port->error) {
-        opened(e, a);
+        gather_opened(&e->gather, a, endpoints_count_new(e), time_msec());
     }
     if (a->ofport != ofport) {
         a->ofport = ofport;
-        update_share(e, a);
+        attachment_update_share(e, a);
     }
     if (a->state != S_LEAVING) {
-        set_problem(a, port->error && !port->reopening
+        attachment_set_problem(a, port->error && !port->reopening
                     ? xasprintf("the switch: %s", port->error) : NULL);
     }
     if (a->state == S_CLOSING && port->reopening && !port->ofport) {
-        make_link(e, a);
+        attachment_make_link(e, a);
         if (a->state == S_CLOSING) {
             a->state = S_OPEN;
             hmapx_add(&e->todo, a);
         }
     }
-    advance(e, a);
+    attachment_advance(e, a);
 }
 
 bool
@@ -398,7 +255,7 @@ endpoints_port_broken(struct endpoints *e, const char *port)
 {
     struct attachment *a = find_port(e, port);
     if (a) {
-        rewrite(e, a);
+        attachment_rewrite(e, a);
     }
     return a != NULL;
 }
@@ -412,9 +269,9 @@ endpoints_port_gone(struct endpoints *e, const struct switchdb_port *port)
     }
     a->row = false;
     a->ofport = 0;
-    update_share(e, a);
+    attachment_update_share(e, a);
     if (a->state == S_LEAVING) {
-        finish_leaving(e, a);
+        attachment_finish_leaving(e, a);
     } else {
         e->ops->report(e->aux, "endpoint %s: port %s was deleted: made again",
                        a->ep.name, a->ep.port);
@@ -432,7 +289,7 @@ endpoints_link_changed(struct endpoints *e, const struct rtnl_link *link,
         return;
     }
     if (deleted || link->ifindex != a->ifindex || !(link->flags & IFF_UP)) {
-        check_soon(e, a, LINK_CHECK_DELAY_MS);
+        attachment_check_soon(e, a, LINK_CHECK_DELAY_MS);
     }
 }
 
@@ -443,7 +300,7 @@ endpoints_links_unknown(struct endpoints *e)
     SHASH_FOR_EACH (node, &e->by_name) {
         struct attachment *a = node->data;
         if (a->ifindex && a->state != S_LEAVING) {
-            check_soon(e, a, LINK_CHECK_DELAY_MS);
+            attachment_check_soon(e, a, LINK_CHECK_DELAY_MS);
         }
     }
 }
@@ -457,7 +314,7 @@ endpoints_run(struct endpoints *e)
         struct attachment *a = node->data;
         if (now >= a->check_at) {
             hmapx_delete(&e->checks, node);
-            check_link(e, a);
+            attachment_check_link(e, a);
         }
     }
 }
@@ -466,7 +323,9 @@ void
 endpoints_compose(struct endpoints *e)
 {
     struct hmapx waiting = HMAPX_INITIALIZER(&waiting);
-    bool hold = !hmapx_is_empty(&e->todo) && hold_new(e);
+    long long int now = time_msec();
+    bool hold = (!hmapx_is_empty(&e->todo)
+                 && gather_holds(&e->gather, endpoints_count_new(e), now));
     struct hmapx_node *node;
     HMAPX_FOR_EACH_SAFE (node, &e->todo) {
         struct attachment *a = node->data;
@@ -474,16 +333,11 @@ endpoints_compose(struct endpoints *e)
 
         switch (a->state) {
         case S_NEW:
-            if (hold || shash_find(&e->retired, a->ep.port)) {
+            if (hold || retired_contains(&e->retired, a->ep.port)) {
                 hmapx_add(&waiting, a);     /* endpoints_cfg_done() wakes. */
                 break;
             }
-            if (hmapx_is_empty(&e->opening)) {
-                e->opening_since = time_msec();
-                e->n_opening = 0;
-            }
-            hmapx_add(&e->opening, a);
-            e->n_opening++;
+            gather_opening(&e->gather, a, now);
             switchdb_put_endpoint(e->db, &a->ep);
             hmapx_add(&e->written, a);
             a->state = S_WRITING;
@@ -503,7 +357,7 @@ endpoints_compose(struct endpoints *e)
                 switchdb_del_port(e->db, a->ep.port);
                 hmapx_add(&e->written, a);
             } else {
-                finish_leaving(e, a);
+                attachment_finish_leaving(e, a);
             }
             break;
         case S_WRITING:
@@ -525,7 +379,7 @@ endpoints_composed(struct endpoints *e, uint64_t txn_seqno)
 {
     if (!hmapx_is_empty(&e->written)) {
         VLOG_DBG("%"PRIuSIZE" endpoints in one transaction, the ports before "
-                 "took %lld ms", hmapx_count(&e->written), e->opening_took);
+                 "took %lld ms", hmapx_count(&e->written), e->gather.took);
     }
     struct hmapx_node *node;
     HMAPX_FOR_EACH_SAFE (node, &e->written) {
@@ -535,7 +389,7 @@ endpoints_composed(struct endpoints *e, uint64_t txn_seqno)
             hmapx_add(&e->inflight, a);
         }
         if (a->state == S_WRITING && !a->ifindex) {
-            make_link(e, a);
+            attachment_make_link(e, a);
         }
     }
 }
@@ -548,6 +402,7 @@ endpoints_txn_done(struct endpoints *e, bool success)
         struct attachment *a = node->data;
         hmapx_delete(&e->inflight, node);
         if (!success) {
+            gather_opened(&e->gather, a, endpoints_count_new(e), time_msec());
             a->state = (a->state == S_WRITING ? S_NEW
                         : a->state == S_CLOSING ? S_CLOSE
                         : a->state);
@@ -562,7 +417,7 @@ endpoints_txn_done(struct endpoints *e, bool success)
             endpoints_port_changed(e, port);
         } else if (a->state == S_LEAVING) {
             a->row = port != NULL;
-            finish_leaving(e, a);
+            attachment_finish_leaving(e, a);
         }
     }
 }
@@ -591,8 +446,8 @@ endpoints_flows_acked(struct endpoints *e, uint64_t seqno)
                 hmapx_add(&e->todo, a);
             } else if (a->state == S_FLOWS) {
                 a->state = S_UP;
-                announce(e, a);
-                tell(&a->attachers, NULL);
+                attachment_announce(e, a);
+                attachment_tell(&a->attachers, NULL);
             }
         }
     }
@@ -614,15 +469,7 @@ endpoints_switch_lost(struct endpoints *e)
 void
 endpoints_cfg_done(struct endpoints *e, int64_t cfg)
 {
-    struct shash_node *node;
-    SHASH_FOR_EACH_SAFE (node, &e->retired) {
-        struct retired *r = node->data;
-        if (r->cfg <= cfg) {
-            retire_link(e, r);
-            free(r);
-            shash_delete(&e->retired, node);
-        }
-    }
+    retired_done(&e->retired, cfg);
 }
 
 void
@@ -633,11 +480,8 @@ endpoints_wait(struct endpoints *e)
         const struct attachment *a = node->data;
         poll_timer_wait_until(a->check_at);
     }
-    if (e->gather_until) {
-        poll_timer_wait_until(e->gather_until);
-    }
-    if (!hmapx_is_empty(&e->opening) && !hmapx_is_empty(&e->todo)) {
-        poll_timer_wait_until(e->opening_since + HOLD_MAX_MS);
+    if (!hmapx_is_empty(&e->todo)) {
+        poll_timer_wait_until(gather_wake_at(&e->gather));
     }
 }
 
@@ -709,151 +553,8 @@ endpoints_names(const struct endpoints *e, const char *netns,
     }
 }
 
-static struct attachment *
-new_attachment(struct endpoints *e, struct endpoint *ep, enum state state)
-{
-    struct attachment *a = xzalloc(sizeof *a);
-    a->ep = *ep;                    /* Taken over. */
-    a->state = state;
-    a->netns = -1;
-    a->check_at = LLONG_MAX;
-    plan_init(&a->share);
-    ovs_list_init(&a->attachers);
-    ovs_list_init(&a->detachers);
-    shash_add(&e->by_name, a->ep.name, a);
-    claims_add(&e->claims, &a->ep);
-    return a;
-}
-
-static void
-free_attachment(struct endpoints *e, struct attachment *a)
-{
-    claims_remove(&e->claims, &a->ep);
-    shash_find_and_delete(&e->by_name, a->ep.name);
-    opened(e, a);
-    hmapx_find_and_delete(&e->todo, a);
-    hmapx_find_and_delete(&e->written, a);
-    hmapx_find_and_delete(&e->inflight, a);
-    hmapx_find_and_delete(&e->unsent, a);
-    hmapx_find_and_delete(&e->unacked, a);
-    hmapx_find_and_delete(&e->checks, a);
-    tell(&a->attachers, a->failure ? a->failure : "weftd is stopping");
-    tell(&a->detachers, NULL);
-    if (a->netns >= 0) {
-        close(a->netns);
-    }
-    plan_finish(&a->share);
-    endpoint_finish(&a->ep);
-    free(a->problem);
-    free(a->failure);
-    free(a);
-}
-
-static struct attachment *
-find(const struct endpoints *e, const char *name)
-{
-    return shash_find_data(&e->by_name, name);
-}
-
-static void
-add_waiter(struct ovs_list *waiters, const struct endpoints_waiter *w)
-{
-    struct waiter *waiter = xmalloc(sizeof *waiter);
-    waiter->w = *w;
-    ovs_list_push_back(waiters, &waiter->node);
-}
-
-static void
-tell(struct ovs_list *waiters, const char *error)
-{
-    struct waiter *waiter;
-    LIST_FOR_EACH_POP (waiter, node, waiters) {
-        waiter->w.done(waiter->w.aux, waiter->w.item, error);
-        free(waiter);
-    }
-}
-
-static void
-set_problem(struct attachment *a, char *problem)
-{
-    free(a->problem);
-    a->problem = problem;
-}
-
-static void
-update_share(struct endpoints *e, struct attachment *a)
-{
-    const struct network *net = (e->list ? peerlist_network(e->list,
-                                                            a->ep.network)
-                                 : NULL);
-    struct plan now = PLAN_INITIALIZER(&now);
-    a->vni = net ? net->vni : 0;
-    if (a->vni && a->ofport && a->state != S_LEAVING) {
-        compile_endpoint(&a->ep, a->vni, a->ofport, &now);
-    }
-    if (!plan_equal(&a->share, &now)) {
-        ofswitch_change(e->sw, &a->share, &now);
-        plan_swap(&a->share, &now);
-        hmapx_add(&e->unsent, a);
-        if (a->state == S_UP || a->state == S_FLOWS) {
-            a->state = S_PORT;
-        }
-    }
-    plan_finish(&now);
-}
-
-/* Somebody changed what the row remembers.  What is attached is what was asked
- * for, so the row is put right. */
-static void
-rewrite(struct endpoints *e, struct attachment *a)
-{
-    if (a->state == S_PORT || a->state == S_FLOWS || a->state == S_UP) {
-        e->ops->report(e->aux, "endpoint %s: the external_ids of port %s were "
-                       "changed: put right", a->ep.name, a->ep.port);
-        a->state = S_NEW;
-        hmapx_add(&e->todo, a);
-    }
-}
-
-/* From S_PORT on when all is there. */
-static void
-advance(struct endpoints *e, struct attachment *a)
-{
-    if (a->state == S_PORT && a->ifindex && a->ofport && a->vni) {
-        /* A switch that opened the link while we were making it has read its
-         * flags before it was up, and written them back after.  If this
-         * fails, the link has gone: we hear. */
-        (void) rtnl_veth_up(kernel_rtnl(e->kernel), a->ifindex);
-        a->state = S_FLOWS;
-        if (!hmapx_contains(&e->unacked, a)) {
-            hmapx_add(&e->unsent, a);
-        }
-    }
-}
-
-/* Are new endpoints to wait for more of them? */
-static bool
-hold_new(struct endpoints *e)
-{
-    long long int now = time_msec();
-    if (!hmapx_is_empty(&e->opening)
-        && now < e->opening_since + HOLD_MAX_MS) {
-        return true;
-    }
-    if (!e->gather_until) {
-        bool lately = now - e->opened_at <= e->opening_took;
-        e->gather_until = now + (lately ? MIN(e->opening_took / GATHER_PART,
-                                              GATHER_MAX_MS) : 0);
-    }
-    if (now < e->gather_until && count_new(e) < e->n_expected) {
-        return true;
-    }
-    e->gather_until = 0;
-    return false;
-}
-
-static size_t
-count_new(const struct endpoints *e)
+size_t
+endpoints_count_new(const struct endpoints *e)
 {
     size_t n = 0;
     struct hmapx_node *node;
@@ -864,207 +565,10 @@ count_new(const struct endpoints *e)
     return n;
 }
 
-/* 'a' has its port, or will not get one. */
-static void
-opened(struct endpoints *e, struct attachment *a)
+static struct attachment *
+find(const struct endpoints *e, const char *name)
 {
-    if (hmapx_find_and_delete(&e->opening, a)
-        && hmapx_is_empty(&e->opening)) {
-        e->opened_at = time_msec();
-        e->opening_took = e->opened_at - e->opening_since;
-        e->n_expected = e->n_opening + count_new(e);
-    }
-}
-
-static void
-leave(struct endpoints *e, struct attachment *a)
-{
-    opened(e, a);
-    a->state = S_LEAVING;
-    hmapx_find_and_delete(&e->checks, a);
-    update_share(e, a);
-    if (!hmapx_contains(&e->unsent, a) && !hmapx_contains(&e->unacked, a)) {
-        hmapx_add(&e->todo, a);     /* Else endpoints_flows_acked() does. */
-    }
-}
-
-/* Flows and row are both gone, or one of them still is not. */
-static void
-finish_leaving(struct endpoints *e, struct attachment *a)
-{
-    if (a->row || hmapx_contains(&e->unsent, a)
-        || hmapx_contains(&e->unacked, a)
-        || hmapx_contains(&e->written, a)
-        || hmapx_contains(&e->inflight, a)) {
-        return;
-    }
-    if (a->ifindex) {
-        struct retired *r = xmalloc(sizeof *r);
-        r->ifindex = a->ifindex;
-        r->cfg = switchdb_cfg(e->db);
-        if (r->cfg <= switchdb_cfg_done(e->db)
-            || !ofswitch_connected(e->sw)) {
-            retire_link(e, r);      /* vswitchd has nothing open. */
-            free(r);
-        } else {
-            free(shash_replace(&e->retired, a->ep.port, r));
-        }
-    }
-    free_attachment(e, a);
-}
-
-static void
-retire_link(struct endpoints *e, struct retired *r)
-{
-    if (r->ifindex) {
-        reaper_add(e->reaper, r->ifindex);
-        r->ifindex = 0;
-    }
-}
-
-/* A new endpoint wants a name inside that a retired link may still have: then
- * that goes now. */
-static void
-retire_inside(struct endpoints *e, int netns, const char *ifname)
-{
-    if (!shash_is_empty(&e->retired) && links_inside_exists(netns, ifname)) {
-        struct shash_node *node;
-        SHASH_FOR_EACH (node, &e->retired) {
-            retire_link(e, node->data);
-        }
-    }
-}
-
-/* A pid is used again, by a process that nobody asked to attach. */
-static int
-open_netns(const struct attachment *a, char **errorp)
-{
-    int fd = netns_open(a->ep.netns, errorp);
-    struct netns_id id;
-    if (fd >= 0 && a->ep.netns_ino
-        && (netns_id(fd, &id) || id.ino != a->ep.netns_ino)) {
-        *errorp = xasprintf("%s is another namespace now", a->ep.netns);
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-static void
-make_link(struct endpoints *e, struct attachment *a)
-{
-    char *error = NULL;
-    if (a->netns < 0) {
-        a->netns = open_netns(a, &error);
-    }
-    if (!error) {
-        error = links_make(kernel_rtnl(e->kernel), e->reaper, e->bridge,
-                           &a->ep, a->netns, e->mtu, e->netdev, &a->ifindex);
-    }
-    if (a->netns >= 0) {
-        close(a->netns);
-        a->netns = -1;
-    }
-    if (!error) {
-        return;
-    }
-    VLOG_WARN("endpoint %s: %s", a->ep.name, error);
-    if (ovs_list_is_empty(&a->attachers)) {
-        e->ops->report(e->aux, "endpoint %s: %s: detached", a->ep.name, error);
-    }
-    free(a->failure);
-    a->failure = error;
-    leave(e, a);
-}
-
-/* Something happened to the host's end of the link. */
-static void
-check_link(struct endpoints *e, struct attachment *a)
-{
-    a->check_at = LLONG_MAX;
-    if (a->state == S_LEAVING || a->state == S_NEW || a->state == S_WRITING) {
-        return;                     /* Made, or unmade, anyway. */
-    }
-    int ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
-    if (ifindex && ifindex == a->ifindex) {
-        (void) rtnl_veth_up(kernel_rtnl(e->kernel), ifindex);
-        return;                     /* If that fails, it has gone: we hear. */
-    }
-
-    a->ifindex = 0;
-    char *error = NULL;
-    int netns = open_netns(a, &error);
-    if (netns < 0) {
-        e->ops->report(e->aux, "endpoint %s: its namespace %s has gone: "
-                       "detached", a->ep.name, a->ep.netns);
-        free(error);
-        leave(e, a);
-        return;
-    }
-    close(netns);
-    e->ops->report(e->aux, "endpoint %s: link %s was deleted or replaced: "
-                   "made again", a->ep.name, a->ep.port);
-    a->state = S_CLOSE;
-    hmapx_add(&e->todo, a);
-}
-
-static void
-check_soon(struct endpoints *e, struct attachment *a, int delay_ms)
-{
-    if (a->check_at == LLONG_MAX) {
-        a->check_at = time_msec() + delay_ms;
-        hmapx_add(&e->checks, a);
-    }
-}
-
-/* A row that an earlier run of the agent wrote. */
-static void
-adopt(struct endpoints *e, const struct switchdb_port *port)
-{
-    struct endpoint ep;
-    endpoint_clone(&ep, &port->endpoint);
-    struct attachment *a = new_attachment(e, &ep, S_PORT);
-    a->row = true;
-    a->announced = true;
-    a->ofport = port->reopening ? 0 : port->ofport;
-    a->ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
-    update_share(e, a);
-    if (!a->ifindex) {
-        /* So that check_link() takes its course. */
-        check_soon(e, a, 0);
-    } else if (port->reopening) {
-        a->state = S_OPEN;
-        hmapx_add(&e->todo, a);
-    } else {
-        if (port->error) {
-            set_problem(a, xasprintf("the switch: %s", port->error));
-        }
-        advance(e, a);
-    }
-}
-
-/* Who knew this MAC elsewhere hears the truth: the peers' switches.  Who knew
- * this address with another MAC, which only a MAC of the user's choice can
- * be, hears it as well: every endpoint. */
-static void
-announce(struct endpoints *e, struct attachment *a)
-{
-    if (a->announced) {
-        return;
-    }
-    a->announced = true;
-    char *actions = xasprintf("set_field:%"PRIu32"->reg0,resubmit(,%d)",
-                              a->vni, (a->explicit_mac ? TABLE_FLOOD
-                                       : TABLE_REPLICATE));
-    for (size_t i = 0; i < a->ep.n_ips; i++) {
-        struct dp_packet packet;
-        dp_packet_init(&packet, 128);
-        announce_compose(&packet, a->ep.mac, &a->ep.ips[i].addr,
-                         a->explicit_mac);
-        ofswitch_packet_out(e->sw, &packet, actions);
-        dp_packet_uninit(&packet);
-    }
-    free(actions);
+    return shash_find_data(&e->by_name, name);
 }
 
 static struct attachment *
@@ -1082,33 +586,28 @@ port_taken(const char *port, const void *e_)
             || links_is_foreign(kernel_rtnl(e->kernel), e->bridge, port));
 }
 
-static struct json *
-attachment_to_json(const struct attachment *a)
+/* A row that an earlier run of the agent wrote. */
+static void
+adopt(struct endpoints *e, const struct switchdb_port *port)
 {
-    const struct endpoint *ep = &a->ep;
-    struct json *o = json_object_create();
-    json_object_put_string(o, "name", ep->name);
-    json_object_put_string(o, "network", ep->network);
-
-    struct json *ips = json_array_create_empty();
-    for (size_t i = 0; i < ep->n_ips; i++) {
-        struct ds s = DS_EMPTY_INITIALIZER;
-        prefix_format(&ep->ips[i], &s);
-        json_array_add(ips, json_string_create_nocopy(ds_steal_cstr(&s)));
+    struct endpoint ep;
+    endpoint_clone(&ep, &port->endpoint);
+    struct attachment *a = attachment_create(e, &ep, S_PORT);
+    a->row = true;
+    a->announced = true;
+    a->ofport = port->reopening ? 0 : port->ofport;
+    a->ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
+    attachment_update_share(e, a);
+    if (!a->ifindex) {
+        /* So that attachment_check_link() takes its course. */
+        attachment_check_soon(e, a, 0);
+    } else if (port->reopening) {
+        a->state = S_OPEN;
+        hmapx_add(&e->todo, a);
+    } else {
+        if (port->error) {
+            attachment_set_problem(a, xasprintf("the switch: %s", port->error));
+        }
+        attachment_advance(e, a);
     }
-    json_object_put(o, "ip", ips);
-    json_object_put_format(o, "mac", ETH_ADDR_FMT, ETH_ADDR_ARGS(ep->mac));
-    json_object_put_string(o, "netns", ep->netns);
-    json_object_put_string(o, "ifname", ep->ifname);
-    json_object_put_string(o, "port", ep->port);
-    json_object_put(o, "ofport", json_integer_create(ofp_to_u16(a->ofport)));
-    json_object_put_string(o, "state", a->state == S_UP ? "up" : "down");
-    if (a->state != S_UP) {
-        json_object_put_string(o, "reason",
-                               (a->problem ? a->problem
-                                : a->row && !a->vni
-                                ? "its network is not in the peer file"
-                                : state_name(a->state)));
-    }
-    return o;
 }

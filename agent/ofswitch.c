@@ -187,7 +187,8 @@ ofswitch_connected(const struct ofswitch *sw)
 bool
 ofswitch_synced(const struct ofswitch *sw)
 {
-    return sw->state == S_SYNCED && ovs_list_is_empty(&sw->bundles);
+    return sw->state == S_SYNCED && ovs_list_is_empty(&sw->bundles)
+           && sw->reread_at == LLONG_MAX;
 }
 
 const char *

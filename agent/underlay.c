@@ -114,6 +114,13 @@ underlay_compose(struct underlay *u)
     if (!u->known || state == BRIDGE_OURS || state == BRIDGE_FOREIGN) {
         return;
     }
+    struct rtnl_link nic;
+    if (rtnl_link_get(kernel_rtnl(u->kernel), u->nic, &nic)) {
+        return;                     /* Gone: its link event comes. */
+    }
+    /* The addresses keep their MAC on both ways, or the neighbours would send
+     * to nobody until they ask again. */
+    char *mac = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(nic.mac));
     char *addresses = format_addresses(u);
     char *routes = format_routes(u);
     VLOG_INFO("bridge %s: installing, with %s, for %s", u->bridge, u->nic,
@@ -121,9 +128,11 @@ underlay_compose(struct underlay *u)
     switchdb_put_underlay(u->db, &(struct switchdb_underlay) {
         .bridge = u->bridge,
         .nic = u->nic,
+        .mac = mac,
         .addresses = addresses,
         .routes = routes,
     });
+    free(mac);
     free(addresses);
     free(routes);
 }

@@ -260,6 +260,8 @@ switchdb_put_underlay(struct switchdb *db, const struct switchdb_underlay *u)
          * inserted takes no mutations. */
         br = insert_bridge(db, u->bridge);
         ovsrec_bridge_set_datapath_type(br, "netdev");
+        const struct smap config = SMAP_CONST1(&config, "hwaddr", u->mac);
+        ovsrec_bridge_set_other_config(br, &config);
         ovsrec_open_vswitch_update_bridges_addvalue(ovs, br);
     } else {
         (void) get_interface(db, br, u->nic);

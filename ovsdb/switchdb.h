@@ -96,6 +96,8 @@ enum switchdb_bridge switchdb_bridge_state(const struct switchdb *,
 struct switchdb_underlay {
     const char *bridge;
     const char *nic;
+    const char *mac;                /* For its interface: the NIC's.  Written
+                                     * only, and only at first. */
     const char *addresses;          /* Prefixes by blanks. */
     const char *routes;             /* "DST via GW", by commas. */
 };

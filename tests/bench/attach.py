@@ -271,6 +271,12 @@ class Side:
                 " ".join(p.weft()) + "\n" for p in places))
         return a["begin"], a["end"]
 
+    def attach_groups(self, places):
+        """The floor's batches of 16, one after the other."""
+        ends = [self.attach_many(places[i:i + 16])
+                for i in range(0, len(places), 16)]
+        return ends[0][0], ends[-1][1]
+
     def attach_parallel(self, places, ipv6=True):
         """Single commands, 16 at a time."""
         a = self.run("xargs", "-P", 16, "-L", 1, "weft", "attach",
@@ -427,7 +433,8 @@ class Bench:
         figures = self.measure(name, side, side.detach_many, places)
         gone = side.wait_links(0)
         figures["links gone"] = (gone - figures["begin"]) / 1e9
-        figures["switch idle"] = (self.wait_idle(side) - figures["begin"]) / 1e9
+        idle = self.wait_idle(side)
+        figures["switch idle"] = (idle - figures["begin"]) / 1e9
 
     @staticmethod
     def wait_idle(side):
@@ -443,6 +450,13 @@ class Bench:
         return idle
 
     def parallel(self, n):
+        """Weft gets single commands, 16 at a time.  The floor does 16 at once
+        and then the next 16: the switch has as much to do then."""
+        side = self.sides["floor"]
+        places = side.new_places(n)
+        self.measure("attach, x16", side, side.attach_groups, places)
+        self.detach_all("detach, all", side, places)
+
         side = self.sides["weft"]
         for ipv6 in (True, False):
             name = "attach, x16" + ("" if ipv6 else ", no IPv6")

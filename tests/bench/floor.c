@@ -134,7 +134,8 @@ add_addresses(const struct place *p, int netns)
     struct rtnl *inside;
     int error = rtnl_open(netns, &inside);
     if (!error) {
-        error = rtnl_inside_up(inside, p->peer_ifindex, p->ep.ips, p->ep.n_ips);
+        error = rtnl_inside_up(inside, p->peer_ifindex, p->ep.ips,
+                               p->ep.n_ips);
         rtnl_close(inside);
     }
     /* Without it the userspace datapath carries pings, but no TCP. */

@@ -11,6 +11,7 @@ from lab import Lab
 
 TOP = Path(__file__).resolve().parents[2]
 OURS = "cookie=0x5746"
+GROUPS_OURS = 0x57000000            # And 24 bits of VNI.
 LEARNED = "cookie=0x57460005"       # By the switch, on our behalf.
 
 
@@ -55,8 +56,10 @@ def learned_flows(host):
 def our_groups(host):
     """Each as a sorted list of its parts: buckets have no order."""
     text = host.ovs_ofctl("dump-groups", "br-weft")
-    return sorted(sorted(line.strip().replace(",bucket=", " ").split())
-                  for line in text.splitlines() if "group_id=" in line)
+    groups = re.findall(r"group_id=(\d+),(.*)", text)
+    return sorted(sorted([number] + rest.split(",bucket="))
+                  for number, rest in groups
+                  if int(number) >> 24 == GROUPS_OURS >> 24)
 
 
 def state_of_switch(host):

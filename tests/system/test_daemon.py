@@ -2,7 +2,9 @@
 """weftd: its options and weft.conf, a second one, none at all, an impatient
 user, and the way out: weft cleanup."""
 
+import json
 import signal
+import subprocess
 
 import pytest
 
@@ -254,6 +256,22 @@ def test_attach_that_takes_too_long(frozen):
     comes_up(frozen, "red")
 
 
+def test_attach_returns_when_the_link_is_up(frozen):
+    """The switch, opening a link while it is being made, writes back flags
+    that it read before the link was up: that is put right before attach
+    returns, not by the watch over links that comes 50 ms later."""
+    frozen.weft("netns", "add", "red")
+    with frozen.popen(["sh", "-c", "weft attach red >&2;"
+                       " ip -j link show wf-red"],
+                      stdout=subprocess.PIPE) as process:
+        wait_for(lambda: "wf-red" in traces_of_kernel(frozen),
+                 what="the link is made")
+        pid = frozen.daemon_pid("ovs-vswitchd")
+        frozen.sh(f"ip link set wf-red down arp on; kill -CONT {pid}")
+        flags = json.loads(process.communicate(timeout=10)[0])[0]["flags"]
+    assert {"UP", "NOARP"} <= set(flags), flags
+
+
 def test_detach_overtakes_an_attach(frozen):
     """It waits for a switch that does not answer, and ends both."""
     before = traces_of_kernel(frozen)
@@ -322,6 +340,21 @@ def test_cleanup_removes_every_trace():
         there = attach(b, "red")
         attach(a, "red")
         assert_pings(a, "red", there)
+
+
+def test_neighbours_of_the_underlay_need_not_ask_again(make_lab):
+    """The host's address moves to br-phy and back, its MAC stays: who has it
+    in his cache loses nothing."""
+    lab = make_lab(hosts=1, weftd=False)
+    host = lab.hosts[0]
+    neighbour = lab.add_host("plain", ovs=False)
+    assert neighbour.ping(host.address)
+    host.start_weftd()
+    host.wait_healthy()
+    assert neighbour.ping(host.address)
+    host.weft("cleanup", "--yes")
+    forget(host)
+    assert neighbour.ping(host.address)
 
 
 def forget(host):

@@ -13,8 +13,8 @@ HEADERS = {4: 20 + 8, 6: 40 + 8}        # Of an echo.
 def ping_whole(host, netns, to, size, wait=1):
     """Whether an echo whose packet has 'size' bytes passes in one piece."""
     data = size - HEADERS[6 if ":" in to else 4]
-    return host.run(["ping", "-n", "-c1", "-W", wait, "-M", "do", "-s", data, to],
-                    check=False, netns=netns).returncode == 0
+    return host.run(["ping", "-n", "-c1", "-W", wait, "-M", "do", "-s", data,
+                     to], check=False, netns=netns).returncode == 0
 
 
 @pytest.mark.parametrize("underlay", ["ipv4", "ipv6"])

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/attachment.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include "agent/links.h"
+#include "agent/netns.h"
+#include "flow.h"
+#include "openvswitch/vlog.h"
+#include "overlay/address.h"
+#include "overlay/announce.h"
+#include "overlay/compile.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(attachment);
+
+struct waiter {
+    struct ovs_list node;
+    struct endpoints_waiter w;
+};
+
+static int open_netns(const struct attachment *, char **errorp);
+
+struct attachment *
+attachment_create(struct endpoints *e, struct endpoint *ep, enum state state)
+{
+    struct attachment *a = xzalloc(sizeof *a);
+    a->ep = *ep;                    /* Taken over. */
+    a->state = state;
+    a->netns = -1;
+    a->check_at = LLONG_MAX;
+    plan_init(&a->share);
+    ovs_list_init(&a->attachers);
+    ovs_list_init(&a->detachers);
+    shash_add(&e->by_name, a->ep.name, a);
+    claims_add(&e->claims, &a->ep);
+    return a;
+}
+
+void
+attachment_destroy(struct endpoints *e, struct attachment *a)
+{
+    claims_remove(&e->claims, &a->ep);
+    shash_find_and_delete(&e->by_name, a->ep.name);
+    gather_opened(&e->gather, a, endpoints_count_new(e), time_msec());
+    hmapx_find_and_delete(&e->todo, a);
+    hmapx_find_and_delete(&e->written, a);
+    hmapx_find_and_delete(&e->inflight, a);
+    hmapx_find_and_delete(&e->unsent, a);
+    hmapx_find_and_delete(&e->unacked, a);
+    hmapx_find_and_delete(&e->checks, a);
+    attachment_tell(&a->attachers, a->failure ? a->failure : "weftd is stopping");
+    attachment_tell(&a->detachers, NULL);
+    if (a->netns >= 0) {
+        close(a->netns);
+    }
+    plan_finish(&a->share);
+    endpoint_finish(&a->ep);
+    free(a->problem);
+    free(a->failure);
+    free(a);
+}
+
+void
+attachment_add_waiter(struct ovs_list *waiters, const struct endpoints_waiter *w)
+{
+    struct waiter *waiter = xmalloc(sizeof *waiter);
+    waiter->w = *w;
+    ovs_list_push_back(waiters, &waiter->node);
+}
+
+void
+attachment_tell(struct ovs_list *waiters, const char *error)
+{
+    struct waiter *waiter;
+    LIST_FOR_EACH_POP (waiter, node, waiters) {
+        waiter->w.done(waiter->w.aux, waiter->w.item, error);
+        free(waiter);
+    }
+}
+
+void
+attachment_set_problem(struct attachment *a, char *problem)
+{
+    free(a->problem);
+    a->problem = problem;
+}
+
+void
+attachment_update_share(struct endpoints *e, struct attachment *a)
+{
+    const struct network *net = (e->list ? peerlist_network(e->list,
+                                                            a->ep.network)
+                                 : NULL);
+    struct plan now = PLAN_INITIALIZER(&now);
+    a->vni = net ? net->vni : 0;
+    if (a->vni && a->ofport && a->state != S_LEAVING) {
+        compile_endpoint(&a->ep, a->vni, a->ofport, &now);
+    }
+    if (!plan_equal(&a->share, &now)) {
+        ofswitch_change(e->sw, &a->share, &now);
+        plan_swap(&a->share, &now);
+        hmapx_add(&e->unsent, a);
+        if (a->state == S_UP || a->state == S_FLOWS) {
+            a->state = S_PORT;
+        }
+    }
+    plan_finish(&now);
+}
+
+/* Somebody changed what the row remembers.  What is attached is what was asked
+ * for, so the row is put right. */
+void
+attachment_rewrite(struct endpoints *e, struct attachment *a)
+{
+    if (a->state == S_PORT || a->state == S_FLOWS || a->state == S_UP) {
+        e->ops->report(e->aux, "endpoint %s: the external_ids of port %s were "
+                       "changed: put right", a->ep.name, a->ep.port);
+        a->state = S_NEW;
+        hmapx_add(&e->todo, a);
+    }
+}
+
+/* From S_PORT on when all is there. */
+void
+attachment_advance(struct endpoints *e, struct attachment *a)
+{
+    if (a->state == S_PORT && a->ifindex && a->ofport && a->vni) {
+        /* A switch that opened the link while we were making it has read its
+         * flags before it was up, and written them back after.  If this
+         * fails, the link has gone: we hear. */
+        (void) rtnl_veth_up(kernel_rtnl(e->kernel), a->ifindex);
+        a->state = S_FLOWS;
+        if (!hmapx_contains(&e->unacked, a)) {
+            hmapx_add(&e->unsent, a);
+        }
+    }
+}
+
+void
+attachment_leave(struct endpoints *e, struct attachment *a)
+{
+    gather_opened(&e->gather, a, endpoints_count_new(e), time_msec());
+    a->state = S_LEAVING;
+    hmapx_find_and_delete(&e->checks, a);
+    attachment_update_share(e, a);
+    if (!hmapx_contains(&e->unsent, a) && !hmapx_contains(&e->unacked, a)) {
+        hmapx_add(&e->todo, a);     /* Else endpoints_flows_acked() does. */
+    }
+}
+
+/* Flows and row are both gone, or one of them still is not. */
+void
+attachment_finish_leaving(struct endpoints *e, struct attachment *a)
+{
+    if (a->row || hmapx_contains(&e->unsent, a)
+        || hmapx_contains(&e->unacked, a)
+        || hmapx_contains(&e->written, a)
+        || hmapx_contains(&e->inflight, a)) {
+        return;
+    }
+    if (a->ifindex) {
+        int64_t cfg = switchdb_cfg(e->db);
+        bool open = cfg > switchdb_cfg_done(e->db)
+                    && ofswitch_connected(e->sw);
+        retired_add(&e->retired, a->ep.port, a->ifindex,
+                    open ? cfg : INT64_MIN);
+    }
+    attachment_destroy(e, a);
+}
+
+/* A pid is used again, by a process that nobody asked to attach. */
+static int
+open_netns(const struct attachment *a, char **errorp)
+{
+    int fd = netns_open(a->ep.netns, errorp);
+    struct netns_id id;
+    if (fd >= 0 && a->ep.netns_ino
+        && (netns_id(fd, &id) || id.ino != a->ep.netns_ino)) {
+        *errorp = xasprintf("%s is another namespace now", a->ep.netns);
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+void
+attachment_make_link(struct endpoints *e, struct attachment *a)
+{
+    char *error = NULL;
+    if (a->netns < 0) {
+        a->netns = open_netns(a, &error);
+    }
+    if (!error) {
+        error = links_make(kernel_rtnl(e->kernel), e->reaper, e->bridge,
+                           &a->ep, a->netns, e->mtu, e->netdev, &a->ifindex);
+    }
+    if (a->netns >= 0) {
+        close(a->netns);
+        a->netns = -1;
+    }
+    if (!error) {
+        return;
+    }
+    VLOG_WARN("endpoint %s: %s", a->ep.name, error);
+    if (ovs_list_is_empty(&a->attachers)) {
+        e->ops->report(e->aux, "endpoint %s: %s: detached", a->ep.name, error);
+    }
+    free(a->failure);
+    a->failure = error;
+    attachment_leave(e, a);
+}
+
+/* Something happened to the host's end of the link. */
+void
+attachment_check_link(struct endpoints *e, struct attachment *a)
+{
+    a->check_at = LLONG_MAX;
+    if (a->state == S_LEAVING || a->state == S_NEW || a->state == S_WRITING) {
+        return;                     /* Made, or unmade, anyway. */
+    }
+    int ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
+    if (ifindex && ifindex == a->ifindex) {
+        (void) rtnl_veth_up(kernel_rtnl(e->kernel), ifindex);
+        return;                     /* If that fails, it has gone: we hear. */
+    }
+
+    a->ifindex = 0;
+    char *error = NULL;
+    int netns = open_netns(a, &error);
+    if (netns < 0) {
+        e->ops->report(e->aux, "endpoint %s: its namespace %s has gone: "
+                       "detached", a->ep.name, a->ep.netns);
+        free(error);
+        attachment_leave(e, a);
+        return;
+    }
+    close(netns);
+    e->ops->report(e->aux, "endpoint %s: link %s was deleted or replaced: "
+                   "made again", a->ep.name, a->ep.port);
+    a->state = S_CLOSE;
+    hmapx_add(&e->todo, a);
+}
+
+void
+attachment_check_soon(struct endpoints *e, struct attachment *a, int delay_ms)
+{
+    if (a->check_at == LLONG_MAX) {
+        a->check_at = time_msec() + delay_ms;
+        hmapx_add(&e->checks, a);
+    }
+}
+
+/* Who knew this MAC elsewhere hears the truth: the peers' switches.  Who knew
+ * this address with another MAC, which only a MAC of the user's choice can
+ * be, hears it as well: every endpoint. */
+void
+attachment_announce(struct endpoints *e, struct attachment *a)
+{
+    if (a->announced) {
+        return;
+    }
+    a->announced = true;
+    char *actions = xasprintf("set_field:%"PRIu32"->reg0,resubmit(,%d)",
+                              a->vni, (a->explicit_mac ? TABLE_FLOOD
+                                       : TABLE_REPLICATE));
+    for (size_t i = 0; i < a->ep.n_ips; i++) {
+        struct dp_packet packet;
+        dp_packet_init(&packet, 128);
+        announce_compose(&packet, a->ep.mac, &a->ep.ips[i].addr,
+                         a->explicit_mac);
+        ofswitch_packet_out(e->sw, &packet, actions);
+        dp_packet_uninit(&packet);
+    }
+    free(actions);
+}
+
+static const char *
+state_name(enum state state)
+{
+    switch (state) {
+    case S_NEW:
+    case S_WRITING: return "waiting for the database";
+    case S_PORT: return "waiting for the switch to open its port";
+    case S_FLOWS: return "waiting for its flows";
+    case S_UP: return "up";
+    case S_CLOSE:
+    case S_CLOSING:
+    case S_OPEN: return "its link is being made again";
+    case S_LEAVING: return "being detached";
+    }
+    OVS_NOT_REACHED();
+}
+
+struct json *
+attachment_to_json(const struct attachment *a)
+{
+    const struct endpoint *ep = &a->ep;
+    struct json *o = json_object_create();
+    json_object_put_string(o, "name", ep->name);
+    json_object_put_string(o, "network", ep->network);
+
+    struct json *ips = json_array_create_empty();
+    for (size_t i = 0; i < ep->n_ips; i++) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+        prefix_format(&ep->ips[i], &s);
+        json_array_add(ips, json_string_create_nocopy(ds_steal_cstr(&s)));
+    }
+    json_object_put(o, "ip", ips);
+    json_object_put_format(o, "mac", ETH_ADDR_FMT, ETH_ADDR_ARGS(ep->mac));
+    json_object_put_string(o, "netns", ep->netns);
+    json_object_put_string(o, "ifname", ep->ifname);
+    json_object_put_string(o, "port", ep->port);
+    json_object_put(o, "ofport", json_integer_create(ofp_to_u16(a->ofport)));
+    json_object_put_string(o, "state", a->state == S_UP ? "up" : "down");
+    if (a->state != S_UP) {
+        json_object_put_string(o, "reason",
+                               (a->problem ? a->problem
+                                : a->row && !a->vni
+                                ? "its network is not in the peer file"
+                                : state_name(a->state)));
+    }
+    return o;
+}

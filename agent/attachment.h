@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_ATTACHMENT_H
+#define AGENT_ATTACHMENT_H 1
+
+/* One endpoint's way through its states: its row, its link, its flows.
+ * endpoints.c brings the events and keeps the sets; nobody else includes
+ * this. */
+
+#include "agent/endpoints.h"
+#include "agent/gather.h"
+#include "agent/retired.h"
+#include "hmapx.h"
+#include "openvswitch/list.h"
+#include "overlay/claims.h"
+
+/*
+ *  attach            row in a txn          row there        flows acknowledged
+ * --------> S_NEW ---------------> S_WRITING -----> S_PORT -----> S_FLOWS --> S_UP
+ *            ^  ^    (link made as     |              ^ ofport known           |
+ *            |  |     it is sent)      | txn failed   |                        |
+ *            |  +----------------------+              |      link lost, or its |
+ *            |                                        |   place taken: S_CLOSE |
+ *            +------- row deleted by somebody         |                        v
+ *                                                 S_OPEN <---- S_CLOSING <-- S_CLOSE
+ *                                      type put back   vswitchd has let go; link made
+ *
+ * Any of them goes to S_LEAVING by detach, by a failed attach, or when the
+ * namespace has gone.  Flows go first, so that traffic stops at once; then the
+ * row, and with it the attachment; the link and the port's name stay retired
+ * until vswitchd says that it has let go of the port.
+ *
+ * S_NEW, S_CLOSE, S_OPEN and S_LEAVING have something to write: they are in
+ * 'todo'.
+ */
+enum state {
+    S_NEW,
+    S_WRITING,
+    S_PORT,
+    S_FLOWS,
+    S_UP,
+    S_CLOSE,
+    S_CLOSING,
+    S_OPEN,
+    S_LEAVING,
+};
+
+struct attachment {
+    struct endpoint ep;
+    enum state state;
+    int netns;                      /* fd, until the link is made; or -1. */
+    int ifindex;                    /* Of the host's end; 0: none. */
+    bool row;                       /* Is in the database. */
+    bool announced;
+    bool explicit_mac;
+    ofp_port_t ofport;              /* 0: none. */
+    uint32_t vni;                   /* 0: its network is not listed. */
+    struct plan share;              /* What the switch has of it. */
+    uint64_t flow_seqno;            /* Covers 'share'; 0: not sent yet. */
+    long long int check_at;         /* Look at its link; LLONG_MAX: need not.*/
+    char *problem;                  /* Why it is not up, or NULL. */
+    char *failure;                  /* S_LEAVING: why the attach failed. */
+    struct ovs_list attachers;      /* Contains struct waiter. */
+    struct ovs_list detachers;
+};
+
+struct endpoints {
+    char *bridge;
+    struct shash by_name;           /* Contains struct attachment. */
+    struct retired retired;
+    struct claims claims;
+    struct gather gather;
+    struct hmapx todo;              /* Have something to write. */
+    struct hmapx written;           /* Are in the transaction just composed. */
+    struct hmapx inflight;          /* Are in the one on its way. */
+    struct hmapx unsent;            /* Shares changed since the last commit. */
+    struct hmapx unacked;           /* Flows sent, not acknowledged. */
+    struct hmapx checks;            /* Have a 'check_at'. */
+    const struct peerlist *list;    /* Borrowed, or NULL. */
+    bool netdev;
+    int mtu;
+    struct switchdb *db;
+    struct ofswitch *sw;
+    struct kernel *kernel;
+    struct reaper *reaper;
+    const struct endpoints_ops *ops;
+    void *aux;
+};
+
+/* Takes over 'ep'; it joins 'by_name' and the claims. */
+struct attachment *attachment_create(struct endpoints *, struct endpoint *ep,
+                                     enum state);
+/* Tells all who wait, and leaves every set. */
+void attachment_destroy(struct endpoints *, struct attachment *);
+
+void attachment_add_waiter(struct ovs_list *waiters,
+                           const struct endpoints_waiter *);
+void attachment_tell(struct ovs_list *waiters, const char *error);
+void attachment_set_problem(struct attachment *, char *problem); /* Takes it
+                                                                  * over. */
+
+/* Gives the switch what has changed in what it should have of it. */
+void attachment_update_share(struct endpoints *, struct attachment *);
+/* Somebody changed what its row remembers: writes it again. */
+void attachment_rewrite(struct endpoints *, struct attachment *);
+/* From S_PORT on, when all is there. */
+void attachment_advance(struct endpoints *, struct attachment *);
+
+void attachment_leave(struct endpoints *, struct attachment *);
+/* Ends it, if flows and row are both gone. */
+void attachment_finish_leaving(struct endpoints *, struct attachment *);
+
+/* Makes its link; a failure makes it leave. */
+void attachment_make_link(struct endpoints *, struct attachment *);
+/* Something happened to the host's end of its link. */
+void attachment_check_link(struct endpoints *, struct attachment *);
+void attachment_check_soon(struct endpoints *, struct attachment *,
+                           int delay_ms);
+void attachment_announce(struct endpoints *, struct attachment *);
+
+struct json *attachment_to_json(const struct attachment *);
+
+/* How many are S_NEW and not written yet. */
+size_t endpoints_count_new(const struct endpoints *);
+
+#endif /* agent/attachment.h */
