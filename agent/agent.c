@@ -359,7 +359,13 @@ agent_run(struct agent *a)
     }
     /* A switch that was never read is not touched before the list is known:
      * what would be removed then might be right. */
-    if (a->adopted && directory_list(a->directory) && !a->connecting) {
+    bool foreign = switchdb_bridge_state(a->db, "") == BRIDGE_FOREIGN;
+    if (foreign && a->connecting) {
+        a->connecting = false;
+        ofswitch_disconnect(a->sw);
+    }
+    if (a->adopted && directory_list(a->directory) && !a->connecting
+        && !foreign) {
         a->connecting = true;
         ofswitch_connect(a->sw);
     }

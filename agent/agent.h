@@ -39,7 +39,7 @@ struct agent {
     struct in6_addr *owned;         /* This host's addresses. */
     size_t n_owned, allocated_owned;
 
-    const char *datapath;           /* "system" or "netdev"; NULL: not known. */
+    const char *datapath;           /* "system", "netdev"; NULL: not known. */
     bool adopted;                   /* The database was read, links swept. */
     bool had_bridge;                /* It was there and right once. */
     bool connecting;                /* ofswitch_connect() was called. */

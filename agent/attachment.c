@@ -53,7 +53,8 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
     hmapx_find_and_delete(&e->unsent, a);
     hmapx_find_and_delete(&e->unacked, a);
     hmapx_find_and_delete(&e->checks, a);
-    attachment_tell(&a->attachers, a->failure ? a->failure : "weftd is stopping");
+    attachment_tell(&a->attachers,
+                    a->failure ? a->failure : "weftd is stopping");
     attachment_tell(&a->detachers, NULL);
     if (a->netns >= 0) {
         close(a->netns);
@@ -66,7 +67,8 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
 }
 
 void
-attachment_add_waiter(struct ovs_list *waiters, const struct endpoints_waiter *w)
+attachment_add_waiter(struct ovs_list *waiters,
+                      const struct endpoints_waiter *w)
 {
     struct waiter *waiter = xmalloc(sizeof *waiter);
     waiter->w = *w;

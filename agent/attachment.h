@@ -15,15 +15,16 @@
 #include "overlay/claims.h"
 
 /*
- *  attach            row in a txn          row there        flows acknowledged
- * --------> S_NEW ---------------> S_WRITING -----> S_PORT -----> S_FLOWS --> S_UP
- *            ^  ^    (link made as     |              ^ ofport known           |
- *            |  |     it is sent)      | txn failed   |                        |
- *            |  +----------------------+              |      link lost, or its |
- *            |                                        |   place taken: S_CLOSE |
- *            +------- row deleted by somebody         |                        v
- *                                                 S_OPEN <---- S_CLOSING <-- S_CLOSE
- *                                      type put back   vswitchd has let go; link made
+ *  attach       row in a txn          row there    flows acknowledged
+ * -------> S_NEW -----------> S_WRITING -----> S_PORT ---> S_FLOWS --> S_UP
+ *           ^ ^  (link made as   |              ^   port known          |
+ *           | |   it is sent)    | txn failed   |                       |
+ *           | +------------------+              |   link lost, or its   |
+ *           |                                   |   name taken          |
+ *           +--- row deleted or changed         |                       v
+ *                                             S_OPEN <- S_CLOSING <- S_CLOSE
+ *                                     row as it was   vswitchd has let go;
+ *                                                     link made
  *
  * Any of them goes to S_LEAVING by detach, by a failed attach, or when the
  * namespace has gone.  Flows go first, so that traffic stops at once; then the

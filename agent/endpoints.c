@@ -606,7 +606,8 @@ adopt(struct endpoints *e, const struct switchdb_port *port)
         hmapx_add(&e->todo, a);
     } else {
         if (port->error) {
-            attachment_set_problem(a, xasprintf("the switch: %s", port->error));
+            attachment_set_problem(a, xasprintf("the switch: %s",
+                                                port->error));
         }
         attachment_advance(e, a);
     }

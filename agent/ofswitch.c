@@ -178,6 +178,12 @@ ofswitch_connect(struct ofswitch *sw)
     }
 }
 
+void
+ofswitch_disconnect(struct ofswitch *sw)
+{
+    rconn_disconnect(sw->rconn);
+}
+
 bool
 ofswitch_connected(const struct ofswitch *sw)
 {

@@ -38,6 +38,9 @@ void ofswitch_wait(struct ofswitch *);
  * be called before what is wanted is known: the rest would be removed. */
 void ofswitch_connect(struct ofswitch *);
 
+/* Until ofswitch_connect(): the bridge is somebody else's. */
+void ofswitch_disconnect(struct ofswitch *);
+
 bool ofswitch_connected(const struct ofswitch *);
 /* Does the switch hold all that is wanted, as far as we know? */
 bool ofswitch_synced(const struct ofswitch *);

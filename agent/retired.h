@@ -12,7 +12,7 @@
 #include "openvswitch/shash.h"
 
 struct retired {
-    struct shash links;             /* Contains struct retired_link, by port. */
+    struct shash links;             /* Of struct retired_link, by port. */
     struct reaper *reaper;
 };
 

@@ -19,8 +19,8 @@
 #include "util.h"
 
 /* Of a veth's host end.  Without ARP, because the host's stack has nothing to
- * say there.  Promiscuous, as vswitchd makes it anyway: then it finds it so, and
- * does not go through all its ports once more for the change. */
+ * say there.  Promiscuous, as vswitchd makes it anyway: then it finds it so,
+ * and does not go through all its ports once more for the change. */
 #define VETH_FLAGS (IFF_UP | IFF_NOARP | IFF_PROMISC)
 
 enum {

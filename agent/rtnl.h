@@ -40,8 +40,8 @@ struct rtnl_link {
 
 /* A veth 'name' here, up, without ARP and without an IPv6 link-local address
  * of its own (IFLA_INET6_ADDR_GEN_MODE none), with 'alias'; its peer born
- * inside 'netns' as 'peer_name' with 'mac', down.  Both with 'mtu'.  -EEXIST if
- * either name is taken: '*peer_exists' says whether it is the peer's (false
+ * inside 'netns' as 'peer_name' with 'mac', down.  Both with 'mtu'.  -EEXIST
+ * if either name is taken: '*peer_exists' says whether it is the peer's (false
  * if both are).  -EINVAL for a name that is none or has a '%', which the
  * kernel would replace.  On failure there is no veth. */
 struct rtnl_veth {

@@ -143,7 +143,8 @@ check_existing(const struct attach_request *req, const struct endpoint *ep,
 {
     const char *what
         = (strcmp(ep->netns, netns) ? "in another namespace"
-           : req->network && strcmp(ep->network, req->network) ? "on another network"
+           : req->network && strcmp(ep->network, req->network)
+           ? "on another network"
            : strcmp(ep->ifname, req->ifname) ? "under another interface name"
            : !same_ips(req, ep) ? "with other addresses"
            : !eth_addr_is_zero(req->mac) && !eth_addr_equals(req->mac, ep->mac)
@@ -262,7 +263,8 @@ choose_mac(const struct attach_request *req, const struct network *net,
            struct claims *claims, struct endpoint *ep)
 {
     if (!eth_addr_is_zero(req->mac)) {
-        const struct endpoint *other = claims_by_mac(claims, net->name, req->mac);
+        const struct endpoint *other = claims_by_mac(claims, net->name,
+                                                     req->mac);
         ep->mac = req->mac;
         return (other
                 ? xasprintf("MAC "ETH_ADDR_FMT" is taken by endpoint %s",

@@ -413,8 +413,8 @@ check_steps(const struct plan_flow *flow)
 }
 
 /* What ofpacts_equal() compares though it means nothing: which of several
- * encodings an action was decoded from, and the gaps behind a set_field's value
- * and mask, which the library leaves as they were. */
+ * encodings an action was decoded from, and the gaps behind a set_field's
+ * value and mask, which the library leaves as they were. */
 static void
 normalise(struct ofpact *ofpacts, size_t ofpacts_len)
 {

@@ -7,6 +7,7 @@ UNIT_TESTS = \
 	tests/unit/test_address \
 	tests/unit/test_admit \
 	tests/unit/test_allocate \
+	tests/unit/test_gather \
 	tests/unit/test_model \
 	tests/unit/test_peerfile \
 	tests/unit/test_peerlist \
@@ -21,6 +22,9 @@ TESTS += $(UNIT_TESTS)
 tests_unit_test_address_LDADD = $(UNIT_LIBS)
 tests_unit_test_admit_LDADD = $(UNIT_LIBS)
 tests_unit_test_allocate_LDADD = $(UNIT_LIBS)
+tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
+	agent/gather.c agent/gather.h
+tests_unit_test_gather_LDADD = $(UNIT_LIBS)
 tests_unit_test_model_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerfile_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerlist_LDADD = $(UNIT_LIBS)

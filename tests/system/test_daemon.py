@@ -10,8 +10,8 @@ import pytest
 
 from conftest import BUILD
 from lab import Lab, wait_for
-from weftlib import (address, assert_pings, assert_traces, attach, bare, endpoints,
-                     ip_json, lab_fixture, refused, traces)
+from weftlib import (address, assert_pings, assert_traces, attach, bare,
+                     endpoints, ip_json, lab_fixture, refused, traces)
 
 shared = lab_fixture()
 CONF = "/etc/weftd-test.conf"

@@ -187,6 +187,7 @@ def test_a_controller_is_set(scene):
     wait_for(lambda: a.ovs_vsctl("get-controller", "br-weft").strip() == "",
              SOON, "it is gone")
     scene.wait_reported("br-weft")
+    make_foreign_flows(a)           # As above.
 
 
 # The database.
@@ -349,15 +350,49 @@ def test_the_underlays_bridge_is_deleted(module_scene):
     assert f"{a.address}/24" in a.ip("addr", "show", "br-phy")
 
 
+def untouched(host):
+    """A bridge of our name that is not ours."""
+    return (host.ovs_vsctl("--columns=_uuid,name,ports,fail_mode,external_ids,"
+                           "other_config,protocols,datapath_type", "list",
+                           "Bridge", "br-weft"),
+            host.flows(), host.ovs_ofctl("dump-groups", "br-weft"))
+
+
+def make_theirs(host):
+    host.ovs_vsctl("add-br", "br-weft", "--", "set", "Bridge", "br-weft",
+                   "datapath_type=netdev", "fail_mode=secure")
+    host.ovs_ofctl("add-flow", "br-weft", "priority=0,actions=NORMAL")
+    return untouched(host)
+
+
 def test_a_foreign_bridge_of_our_name_is_refused(make_lab):
     lab = make_lab(1, weftd=False)
     a = lab.hosts[0]
-    a.ovs_vsctl("add-br", "br-weft", "--", "set", "Bridge", "br-weft",
-                "datapath_type=netdev")
-    a.ovs_ofctl("add-flow", "br-weft", FOREIGN_FLOW)
-    before = a.ovs_vsctl("list", "Bridge", "br-weft"), a.flows()
+    before = make_theirs(a)
     a.start_weftd()
     wait_for(lambda: "bridge br-weft exists and is not Weft's" in problems(a),
              SOON, "it is refused")
-    assert not a.status()["healthy"]
-    assert (a.ovs_vsctl("list", "Bridge", "br-weft"), a.flows()) == before
+    assert a.weft("status", check=False).returncode == 1
+    assert untouched(a) == before
+    a.stop_weftd()
+    assert untouched(a) == before
+    a.ovs_vsctl("del-br", "br-weft")
+    a.start_weftd()
+    wait_for(lambda: a.status()["healthy"], SOON, "it has its own now")
+
+
+def test_a_foreign_bridge_that_takes_the_place_of_ours(make_lab):
+    lab = make_lab(1)
+    a = lab.hosts[0]
+    a.stop_weftd()
+    a.ovs_vsctl("del-br", "br-weft")
+    before = make_theirs(a)
+    a.start_weftd()
+    wait_for(lambda: "bridge br-weft exists and is not Weft's" in problems(a),
+             SOON, "it is refused")
+    assert untouched(a) == before
+    a.ovs_vsctl("set", "Bridge", "br-weft", "external_ids:weft-host=hosta")
+    wait_for(lambda: a.status()["healthy"], SOON, "it is given to the agent")
+    a.ovs_vsctl("remove", "Bridge", "br-weft", "external_ids", "weft-host")
+    wait_for(lambda: "bridge br-weft exists and is not Weft's" in problems(a),
+             SOON, "it is taken away from the agent")

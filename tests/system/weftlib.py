@@ -40,6 +40,8 @@ def bare(lab):
         names = host.weft("netns", "list").stdout.split()
         if names:
             host.weft("netns", "del", *names)
+        wait_for(lambda: not [n for n in links(host) if n[:3] == "wf-"], 3,
+                 f"the links of {host.name} are gone")
 
 
 def attach(host, netns, *args):
