@@ -46,7 +46,7 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
 {
     claims_remove(&e->claims, &a->ep);
     shash_find_and_delete(&e->by_name, a->ep.name);
-    gather_opened(&e->gather, a, endpoints_count_new(e), time_msec());
+    gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
     hmapx_find_and_delete(&e->todo, a);
     hmapx_find_and_delete(&e->written, a);
     hmapx_find_and_delete(&e->inflight, a);
@@ -146,7 +146,7 @@ attachment_advance(struct endpoints *e, struct attachment *a)
 void
 attachment_leave(struct endpoints *e, struct attachment *a)
 {
-    gather_opened(&e->gather, a, endpoints_count_new(e), time_msec());
+    gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
     a->state = S_LEAVING;
     hmapx_find_and_delete(&e->checks, a);
     attachment_update_share(e, a);

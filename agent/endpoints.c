@@ -229,8 +229,8 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
         attachment_rewrite(e, a);
     }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
-    if (port->ofport || port->error) {
-        gather_opened(&e->gather, a, endpoints_count_new(e), time_msec());
+    if (port->error) {
+        gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
     }
     if (a->ofport != ofport) {
         a->ofport = ofport;
@@ -402,7 +402,7 @@ endpoints_txn_done(struct endpoints *e, bool success)
         struct attachment *a = node->data;
         hmapx_delete(&e->inflight, node);
         if (!success) {
-            gather_opened(&e->gather, a, endpoints_count_new(e), time_msec());
+            gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
             a->state = (a->state == S_WRITING ? S_NEW
                         : a->state == S_CLOSING ? S_CLOSE
                         : a->state);
@@ -446,6 +446,8 @@ endpoints_flows_acked(struct endpoints *e, uint64_t seqno)
                 hmapx_add(&e->todo, a);
             } else if (a->state == S_FLOWS) {
                 a->state = S_UP;
+                gather_done(&e->gather, a, endpoints_count_new(e),
+                            time_msec());
                 attachment_announce(e, a);
                 attachment_tell(&a->attachers, NULL);
             }

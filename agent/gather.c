@@ -9,7 +9,7 @@
 enum {
     WAIT_PART = 2,                  /* Of what the last ones took. */
     WAIT_MAX_MS = 50,
-    HOLD_MAX_MS = 1000,             /* A port that never comes holds nobody. */
+    HOLD_MAX_MS = 1000,             /* One that never gets up holds nobody. */
 };
 
 void
@@ -57,7 +57,7 @@ gather_opening(struct gather *g, void *object, long long int now)
 }
 
 void
-gather_opened(struct gather *g, void *object, size_t n_new, long long int now)
+gather_done(struct gather *g, void *object, size_t n_new, long long int now)
 {
     if (hmapx_find_and_delete(&g->opening, object)
         && hmapx_is_empty(&g->opening)) {

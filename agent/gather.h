@@ -6,19 +6,20 @@
 /* When new endpoints go into a transaction.
  *
  * vswitchd goes through all its ports for every change, so new ones wait until
- * those before them have theirs; and if several came at once then, they wait a
- * little for as many again.  One that comes alone waits for nobody.
+ * those before them are up; and if several came at once then, they wait a
+ * little for as many again: whoever asked for those may have more to ask.  One
+ * that comes alone waits for nobody.
  *
  * No clock: 'now' is time_msec(). */
 
 #include "hmapx.h"
 
 struct gather {
-    struct hmapx opening;           /* Whose ports are awaited. */
+    struct hmapx opening;           /* Not up yet. */
     size_t n_opening;               /* How many they were at first. */
     long long int since;            /* When the first of them went. */
     long long int took;             /* What the ones before took, in ms. */
-    long long int done_at;          /* When those had their ports. */
+    long long int done_at;          /* When those were up. */
     size_t n_expected;              /* Those, and who waited meanwhile. */
     long long int until;            /* Who waits now does until then; 0: nobody
                                      * waits. */
@@ -33,8 +34,8 @@ bool gather_holds(struct gather *, size_t n_new, long long int now);
 /* 'object' goes. */
 void gather_opening(struct gather *, void *object, long long int now);
 
-/* 'object' has its port, or will not get one; 'n_new' wait. */
-void gather_opened(struct gather *, void *object, size_t n_new,
+/* 'object' is up, or will not be; 'n_new' wait. */
+void gather_done(struct gather *, void *object, size_t n_new,
                    long long int now);
 
 /* When to ask again; LLONG_MAX: an event will tell. */

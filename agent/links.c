@@ -209,7 +209,7 @@ configure_inside(const struct endpoint *ep, int netns, int ifindex,
     /* The userspace datapath reads frames as they are; a checksum that the
      * NIC was to fill in is wrong then. */
     if (netdev) {
-        error = rtnl_tx_checksum(netns, ep->ifname, false);
+        error = rtnl_tx_checksum(inside, ep->ifname, false);
     }
     if (!error) {
         error = rtnl_inside_up(inside, ifindex, ep->ips, ep->n_ips);

@@ -82,6 +82,12 @@ rtnl_close(struct rtnl *rtnl)
     }
 }
 
+int
+rtnl_fd(const struct rtnl *rtnl)
+{
+    return mnl_socket_get_fd(rtnl->mnl);
+}
+
 struct nlmsghdr *
 rtnl_put(struct rtnl *rtnl, uint16_t type, uint16_t flags)
 {

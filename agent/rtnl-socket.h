@@ -15,6 +15,8 @@
  * up to what the reader offers, at most 32 kB. */
 enum { RTNL_REPLY_SIZE = 32 << 10 };
 
+int rtnl_fd(const struct rtnl *);
+
 /* Puts one more message, with room for RTNL_MESSAGE_MAX bytes; the caller adds
  * the rest with mnl_nlmsg_put_extra_header() and mnl_attr_put*(), before the
  * next rtnl_put(), rtnl_transact() or rtnl_dump(). */

@@ -209,25 +209,16 @@ rtnl_links_dump(struct rtnl *rtnl,
 }
 
 int
-rtnl_tx_checksum(int netns, const char *ifname, bool on)
+rtnl_tx_checksum(struct rtnl *rtnl, const char *ifname, bool on)
 {
     if (strlen(ifname) >= IFNAMSIZ) {
         return -ENODEV;
     }
-
-    int fd = (netns < 0
-              ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
-              : netns_socket(netns, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (fd < 0) {
-        return netns < 0 ? -errno : fd;
-    }
-
+    /* Every socket takes the ioctls of network devices, of its namespace. */
     struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = on };
     struct ifreq ifr = { .ifr_data = (void *) &value };
     ovs_strzcpy(ifr.ifr_name, ifname, sizeof ifr.ifr_name);
-    int error = ioctl(fd, SIOCETHTOOL, &ifr) ? -errno : 0;
-    close(fd);
-    return error;
+    return ioctl(rtnl_fd(rtnl), SIOCETHTOOL, &ifr) ? -errno : 0;
 }
 
 /* May a link be made with that name?  The kernel takes "%d" for a number of

@@ -165,7 +165,7 @@ underlay_restore(struct underlay *u)
         }
     }
     char *error = guard(u, false);
-    (void) rtnl_tx_checksum(-1, u->nic, true);  /* As good as it gets. */
+    (void) rtnl_tx_checksum(rtnl, u->nic, true);  /* As good as it gets. */
     for (size_t i = 0; i < u->n_addresses; i++) {
         (void) rtnl_address_add(rtnl, nic.ifindex, &u->addresses[i]);
     }
@@ -323,7 +323,7 @@ apply(struct underlay *u)
             return error;
         }
         /* A NIC without the offload refuses; it needs none. */
-        (void) rtnl_tx_checksum(-1, u->nic, false);
+        (void) rtnl_tx_checksum(rtnl, u->nic, false);
         u->guarded = nic.ifindex;
     }
 

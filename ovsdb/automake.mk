@@ -8,6 +8,7 @@ OVS_LIB = $(OVS_DIR)/lib/.libs/libopenvswitch.a
 OVS_CPPFLAGS = -isystem $(OVS_DIR) -isystem $(OVS_DIR)/include \
 	-isystem $(OVS_DIR)/lib -isystem $(OVS_DIR)/src/include \
 	-isystem $(OVS_DIR)/src/lib
+OVS_BASE_LIBS = $(OVS_LIB) -latomic -lm -lpthread
 OVS_LIBS = $(OVS_LIB) $(SSL_LIBS) -lcrypto -latomic -lm -lpthread
 # The last thing that a whole build makes: a library that was being written
 # when somebody pulled the plug is not one.

@@ -84,3 +84,22 @@ check-system: all
 	cd '$(srcdir)/tests/system' && \
 	    WEFT_BUILD='$(abs_builddir)' $(PYTEST) $(PYTEST_FLAGS) .
 .PHONY: check-system
+
+# --- benchmark: prints ratios, asserts nothing on time; needs root ---------
+EXTRA_PROGRAMS = tests/bench/floor tests/bench/firstping
+CLEANFILES += $(EXTRA_PROGRAMS)
+tests_bench_floor_SOURCES = tests/bench/floor.c \
+	agent/netns.c agent/netns.h \
+	agent/rtnl.c agent/rtnl.h \
+	agent/rtnl-inet.c \
+	agent/rtnl-parse.c agent/rtnl-parse.h \
+	agent/rtnl-socket.c agent/rtnl-socket.h
+tests_bench_floor_LDADD = liboverlay.a $(OVS_LIBS) $(MNL_LIBS) $(INIH_LIBS)
+tests_bench_firstping_SOURCES = tests/bench/firstping.c
+EXTRA_DIST += tests/bench/attach.py tests/bench/runner.py \
+	tests/bench/by-hand.sh
+BENCH_FLAGS =
+bench: all $(EXTRA_PROGRAMS)
+	/usr/bin/python3 -B '$(srcdir)/tests/bench/attach.py' \
+	    --build '$(abs_builddir)' $(BENCH_FLAGS)
+.PHONY: bench

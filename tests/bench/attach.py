@@ -132,7 +132,7 @@ class Side:
         if kind != "weft":
             host.stop_weftd()
         if kind == "floor":
-            self.floor = Lines(host, [bench.build / "floor", BRIDGE, VNI])
+            self.floor = Lines(host, [bench.build / "tests/bench/floor", BRIDGE, VNI])
             if self.floor.receive(10) != "ready":
                 raise LabError("floor does not come up")
 
@@ -313,7 +313,7 @@ class Bench:
         self.far = hosts[-1]
         self.far.ip("netns", "add", "pinger")
         self.far.weft("attach", "pinger", "--ip", f"{PINGER}/16")
-        self.pinger = Lines(self.far, [self.build / "firstping", "eth0",
+        self.pinger = Lines(self.far, [self.build / "tests/bench/firstping", "eth0",
                                        PINGER], "pinger")
         stack.callback(self.pinger.close)
         self.sides = {}

@@ -136,11 +136,9 @@ add_addresses(const struct place *p, int netns)
     if (!error) {
         error = rtnl_inside_up(inside, p->peer_ifindex, p->ep.ips,
                                p->ep.n_ips);
+        /* Without it the userspace datapath carries pings, but no TCP. */
+        error = error ? error : rtnl_tx_checksum(inside, "eth0", false);
         rtnl_close(inside);
-    }
-    /* Without it the userspace datapath carries pings, but no TCP. */
-    if (!error) {
-        error = rtnl_tx_checksum(netns, "eth0", false);
     }
     if (error) {
         ovs_fatal(-error, "addresses in %s", p->ep.netns);

@@ -12,7 +12,7 @@
 
 static int objects[20];
 
-/* The first 'n' objects go at 'now' and have their ports 'took' later, when
+/* The first 'n' objects go at 'now' and are up 'took' later, when
  * 'n_new' others wait. */
 static void
 go(struct gather *g, int n, size_t n_new, long long int now, int took)
@@ -21,7 +21,7 @@ go(struct gather *g, int n, size_t n_new, long long int now, int took)
         gather_opening(g, &objects[i], now);
     }
     for (int i = 0; i < n; i++) {
-        gather_opened(g, &objects[i], n_new, now + took);
+        gather_done(g, &objects[i], n_new, now + took);
     }
 }
 
