@@ -22,6 +22,7 @@ weftd_SOURCES = \
 	agent/rtnl-parse.c agent/rtnl-parse.h \
 	agent/rtnl-socket.c agent/rtnl-socket.h \
 	agent/settings.c agent/settings.h \
+	agent/show.c agent/show.h \
 	agent/textfile.c agent/textfile.h \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \
@@ -39,5 +40,5 @@ weft_SOURCES = \
 	agent/weft.c
 # Linked statically, because loading libcrypto, which libopenvswitch wants and
 # this command does not use, would be most of its life: 2 ms of 3.
-weft_LDFLAGS = $(AM_LDFLAGS) $(WEFT_STATIC)
+weft_LDFLAGS = $(WEFT_COMMAND_LDFLAGS)
 weft_LDADD = liboverlay.a $(OVS_BASE_LIBS) -lcrypto

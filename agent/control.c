@@ -7,14 +7,9 @@
 #include <stdlib.h>
 #include "agent/agent.h"
 #include "agent/netns.h"
-#include "agent/who.h"
+#include "agent/show.h"
 #include "openvswitch/poll-loop.h"
-#include "overlay/address.h"
-#include "overlay/peerlist.h"
 #include "overlay/view.h"
-#include "packets.h"
-#include "svec.h"
-#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -179,34 +174,6 @@ check_args(struct unixctl_conn *conn, int argc, const char *argv[], int n,
     }
     reply_error(conn, xasprintf("%s: usage: %s %s", argv[0], argv[0], usage));
     return false;
-}
-
-/* The member 'key' of the row whose "name" is 'name'; an owned clone. */
-static struct json *
-find_row(const struct json *rows, const char *name)
-{
-    for (size_t i = 0; i < json_array(rows)->n; i++) {
-        struct json *row = json_array(rows)->elems[i];
-        if (!strcmp(json_string(shash_find_data(json_object(row), "name")),
-                    name)) {
-            return json_clone(row);
-        }
-    }
-    return NULL;
-}
-
-static void
-reply_row(struct unixctl_conn *conn, struct json *rows, const char *what,
-          const char *name, bool json)
-{
-    struct json *row = find_row(rows, name);
-    json_destroy(rows);
-    if (row) {
-        reply_object(conn, row, json);
-    } else {
-        reply_error(conn, xasprintf("no %s \"%s\": see \"weft %s list\"",
-                                    what, name, what));
-    }
 }
 
 /* Tickets. */
@@ -437,245 +404,45 @@ handle_detach_netns(struct unixctl_conn *conn, int argc, const char *argv[],
     sset_destroy(&names);
 }
 
-/* Lists. */
+/* Shows. */
+
+/* "endpoint" of "endpoint/list".  Owned. */
+static char *
+listing_of(const char *command)
+{
+    return xmemdup0(command, strcspn(command, "/"));
+}
 
 static void
-handle_endpoint_list(struct unixctl_conn *conn, int argc, const char *argv[],
-                     void *c_)
+handle_list(struct unixctl_conn *conn, int argc, const char *argv[], void *c_)
 {
-    static const struct view_column columns[] = {
-        { "name", "ENDPOINT" }, { "network", "NETWORK" }, { "ip", "ADDRESS" },
-        { "netns", "NETNS" }, { "ifname", "IFNAME" }, { "state", "STATE" },
-        { "reason", "" }, { NULL, NULL },
-    };
     struct control *c = c_;
     bool json = take_json(&argc, argv);
     if (check_args(conn, argc, argv, 0, "")) {
-        reply_rows(conn, endpoints_to_json(c->agent->endpoints), json,
-                   columns);
+        const struct view_column *columns;
+        char *what = listing_of(argv[0]);
+        reply_rows(conn, show_list(c->agent, what, &columns), json, columns);
+        free(what);
     }
 }
 
 static void
-handle_endpoint_show(struct unixctl_conn *conn, int argc, const char *argv[],
-                     void *c_)
+handle_show(struct unixctl_conn *conn, int argc, const char *argv[], void *c_)
 {
     struct control *c = c_;
     bool json = take_json(&argc, argv);
-    if (check_args(conn, argc, argv, 1, "ENDPOINT")) {
-        reply_row(conn, endpoints_to_json(c->agent->endpoints), "endpoint",
-                  argv[1], json);
+    if (!check_args(conn, argc, argv, 1, "NAME")) {
+        return;
     }
-}
-
-static struct json *
-prefixes_to_json(const struct prefix *prefixes, size_t n)
-{
-    struct json *array = json_array_create_empty();
-    for (size_t i = 0; i < n; i++) {
-        struct ds s = DS_EMPTY_INITIALIZER;
-        prefix_format(&prefixes[i], &s);
-        json_array_add(array, json_string_create_nocopy(ds_steal_cstr(&s)));
+    char *what = listing_of(argv[0]);
+    struct json *row = show_one(c->agent, what, argv[1]);
+    if (row) {
+        reply_object(conn, row, json);
+    } else {
+        reply_error(conn, xasprintf("no %s \"%s\": see \"weft %s list\"",
+                                    what, argv[1], what));
     }
-    return array;
-}
-
-static struct json *
-networks_to_json(struct control *c)
-{
-    const struct peerlist *list = directory_list(c->agent->directory);
-    struct json *rows = json_array_create_empty();
-    if (!list) {
-        return rows;
-    }
-    const struct shash_node **nodes = shash_sort(&list->networks);
-    for (size_t i = 0; i < shash_count(&list->networks); i++) {
-        const struct network *net = nodes[i]->data;
-        struct json *row = json_object_create();
-        json_object_put_string(row, "name", net->name);
-        json_object_put(row, "vni", json_integer_create(net->vni));
-        json_object_put(row, "subnet", prefixes_to_json(net->subnets,
-                                                        net->n_subnets));
-        json_object_put(row, "mtu", json_integer_create(c->agent->mtu));
-
-        struct json *slices = json_array_create_empty();
-        for (size_t j = 0; j < net->n_subnets; j++) {
-            struct prefix slice;
-            char *error = address_slice(list,
-                                        directory_self(c->agent->directory),
-                                        &net->subnets[j], &slice);
-            if (!error) {
-                struct ds s = DS_EMPTY_INITIALIZER;
-                prefix_format(&slice, &s);
-                json_array_add(slices,
-                               json_string_create_nocopy(ds_steal_cstr(&s)));
-            }
-            free(error);
-        }
-        json_object_put(row, "slice", slices);
-        json_array_add(rows, row);
-    }
-    free(nodes);
-    return rows;
-}
-
-static void
-handle_network_list(struct unixctl_conn *conn, int argc, const char *argv[],
-                    void *c)
-{
-    static const struct view_column columns[] = {
-        { "name", "NETWORK" }, { "vni", "VNI" }, { "subnet", "SUBNET" },
-        { "slice", "THIS HOST'S SLICE" }, { "mtu", "MTU" }, { NULL, NULL },
-    };
-    bool json = take_json(&argc, argv);
-    if (check_args(conn, argc, argv, 0, "")) {
-        reply_rows(conn, networks_to_json(c), json, columns);
-    }
-}
-
-static void
-handle_network_show(struct unixctl_conn *conn, int argc, const char *argv[],
-                    void *c)
-{
-    bool json = take_json(&argc, argv);
-    if (check_args(conn, argc, argv, 1, "NETWORK")) {
-        reply_row(conn, networks_to_json(c), "network", argv[1], json);
-    }
-}
-
-static const char *
-bfd_name(enum switchdb_bfd bfd)
-{
-    switch (bfd) {
-    case BFD_NONE: return "none";
-    case BFD_DOWN: return "down";
-    case BFD_INIT: return "init";
-    case BFD_UP: return "up";
-    }
-    OVS_NOT_REACHED();
-}
-
-static struct json *
-peer_to_json(struct control *c, const struct peer *peer)
-{
-    const struct peer *self = directory_self(c->agent->directory);
-    struct json *row = json_object_create();
-    json_object_put_string(row, "name", peer->name);
-    struct ds s = DS_EMPTY_INITIALIZER;
-    address_format(&peer->address, &s);
-    json_object_put_string(row, "address", ds_cstr(&s));
-    ds_destroy(&s);
-    if (peer->n_slices) {
-        json_object_put(row, "slice", prefixes_to_json(peer->slices,
-                                                       peer->n_slices));
-    }
-    if (peer == self) {
-        json_object_put_string(row, "tunnel", "(this host)");
-        return row;
-    }
-    struct tunnel_status t;
-    tunnels_status(c->agent->tunnels, peer->name, &t);
-    json_object_put(row, "port",
-                    json_integer_create(peerlist_port(self, peer)));
-    json_object_put_string(row, "tunnel", t.port ? t.port : "");
-    json_object_put_string(row, "bfd", bfd_name(t.bfd));
-    if (t.bfd != BFD_UP && t.reason) {
-        json_object_put_string(row, "reason", t.reason);
-    }
-    return row;
-}
-
-static struct json *
-peers_to_json(struct control *c)
-{
-    const struct peerlist *list = directory_list(c->agent->directory);
-    struct json *rows = json_array_create_empty();
-    if (list) {
-        const struct shash_node **nodes = shash_sort(&list->peers);
-        for (size_t i = 0; i < shash_count(&list->peers); i++) {
-            json_array_add(rows, peer_to_json(c, nodes[i]->data));
-        }
-        free(nodes);
-    }
-    return rows;
-}
-
-static void
-handle_peer_list(struct unixctl_conn *conn, int argc, const char *argv[],
-                 void *c)
-{
-    static const struct view_column columns[] = {
-        { "name", "PEER" }, { "address", "ADDRESS" }, { "tunnel", "TUNNEL" },
-        { "bfd", "BFD" }, { "reason", "" }, { NULL, NULL },
-    };
-    bool json = take_json(&argc, argv);
-    if (check_args(conn, argc, argv, 0, "")) {
-        reply_rows(conn, peers_to_json(c), json, columns);
-    }
-}
-
-static void
-handle_peer_show(struct unixctl_conn *conn, int argc, const char *argv[],
-                 void *c)
-{
-    bool json = take_json(&argc, argv);
-    if (check_args(conn, argc, argv, 1, "PEER")) {
-        reply_row(conn, peers_to_json(c), "peer", argv[1], json);
-    }
-}
-
-/* Status. */
-
-static struct json *
-reports_to_json(const struct agent *a)
-{
-    struct json *array = json_array_create_empty();
-    for (size_t i = 0; i < a->n_reports; i++) {
-        long long int age = (time_msec() - a->reports[i].when) / 1000;
-        if (age <= REPORT_AGE_MAX_S) {
-            struct json *o = json_object_create();
-            json_object_put(o, "seconds_ago", json_integer_create(age));
-            json_object_put_string(o, "text", a->reports[i].text);
-            json_array_add(array, o);
-        }
-    }
-    return array;
-}
-
-static void
-put_summary(struct agent *a, struct json *o)
-{
-    const struct peerlist *list = directory_list(a->directory);
-    const struct peer *self = directory_self(a->directory);
-    if (self) {
-        struct ds s = DS_EMPTY_INITIALIZER;
-        address_format(&self->address, &s);
-        json_object_put_format(o, "host", "%s, %s", self->name, ds_cstr(&s));
-        ds_destroy(&s);
-    }
-    json_object_put_format(o, "bridge", "%s, datapath %s", a->settings->bridge,
-                           a->datapath ? a->datapath : "not known yet");
-    json_object_put_format(o, "directory",
-                           "%s, %"PRIuSIZE" networks, %"PRIuSIZE" peers",
-                           directory_path(a->directory),
-                           list ? shash_count(&list->networks) : 0,
-                           list ? shash_count(&list->peers) : 0);
-
-    size_t n_tunnels = 0, tunnels_up = 0, endpoints_up;
-    struct shash_node *node;
-    if (list) {
-        SHASH_FOR_EACH (node, &list->peers) {
-            struct tunnel_status t;
-            tunnels_status(a->tunnels, node->name, &t);
-            n_tunnels += node->data != self;
-            tunnels_up += node->data != self && t.bfd == BFD_UP;
-        }
-    }
-    size_t n = endpoints_count(a->endpoints, &endpoints_up);
-    json_object_put_format(o, "tunnels", "%"PRIuSIZE" of %"PRIuSIZE" up",
-                           tunnels_up, n_tunnels);
-    json_object_put_format(o, "endpoints", "%"PRIuSIZE" of %"PRIuSIZE" up",
-                           endpoints_up, n);
+    free(what);
 }
 
 static void
@@ -687,72 +454,16 @@ handle_status(struct unixctl_conn *conn, int argc, const char *argv[],
     if (!check_args(conn, argc, argv, 0, "")) {
         return;
     }
-    struct json *o = json_object_create();
-    struct svec problems = SVEC_EMPTY_INITIALIZER;
-    agent_problems(c->agent, &problems);
-    json_object_put(o, "healthy", json_boolean_create(!problems.n));
-    struct json *array = json_array_create_empty();
-    const char *problem;
-    size_t i;
-    SVEC_FOR_EACH (i, problem, &problems) {
-        json_array_add(array, json_string_create(problem));
-    }
-    svec_destroy(&problems);
-    json_object_put(o, "problems", array);
-    json_object_put(o, "reports", reports_to_json(c->agent));
-    put_summary(c->agent, o);
+    struct json *status = show_status(c->agent);
     if (json) {
-        reply_json(conn, o);
+        reply_json(conn, status);
         return;
     }
     struct ds s = DS_EMPTY_INITIALIZER;
-    view_status(o, &s);
+    view_status(status, &s);
     unixctl_command_reply(conn, ds_cstr(&s));
     ds_destroy(&s);
-    json_destroy(o);
-}
-
-/* Who. */
-
-static void
-put_link(struct json *o, const struct rtnl_link *link)
-{
-    json_object_put_string(o, "name", link->name);
-    json_object_put(o, "ifindex", json_integer_create(link->ifindex));
-    json_object_put_string(o, "kind", link->kind[0] ? link->kind : "(device)");
-    json_object_put_format(o, "mac", ETH_ADDR_FMT, ETH_ADDR_ARGS(link->mac));
-    json_object_put(o, "mtu", json_integer_create(link->mtu));
-    json_object_put_string(o, "link", link->flags & IFF_UP ? "up" : "down");
-}
-
-static void
-put_peer_end(struct json *o, const struct who *who)
-{
-    switch (who->where) {
-    case WHO_PEER_NONE:
-        return;
-    case WHO_PEER_HERE:
-        json_object_put_string(o, "peer", who->peer.name);
-        return;
-    case WHO_PEER_HIDDEN:
-        json_object_put_format(o, "peer", "ifindex %d, in a namespace that "
-                               "has neither a name nor a process",
-                               who->link.peer_ifindex);
-        return;
-    case WHO_PEER_INSIDE:
-        json_object_put_string(o, "peer", who->peer.name);
-        json_object_put_format(o, "peer-mac", ETH_ADDR_FMT,
-                               ETH_ADDR_ARGS(who->peer.mac));
-        json_object_put_string(o, "netns", who->netns);
-        break;
-    }
-    struct json *processes = json_array_create_empty();
-    for (size_t i = 0; i < who->n_processes; i++) {
-        json_array_add(processes, json_string_create_nocopy(
-            xasprintf("%ld (%s)", (long int) who->processes[i].pid,
-                      who->processes[i].comm)));
-    }
-    json_object_put(o, "processes", processes);
+    json_destroy(status);
 }
 
 static void
@@ -760,32 +471,16 @@ handle_who(struct unixctl_conn *conn, int argc, const char *argv[], void *c_)
 {
     struct control *c = c_;
     bool json = take_json(&argc, argv);
-    struct who who;
     if (!check_args(conn, argc, argv, 1, "IFNAME")) {
         return;
     }
-    char *error = who_lookup(argv[1], &who);
+    struct json *object;
+    char *error = show_who(c->agent, argv[1], &object);
     if (error) {
         reply_error(conn, error);
-        return;
+    } else {
+        reply_object(conn, object, json);
     }
-    struct json *o = json_object_create();
-    put_link(o, &who.link);
-    put_peer_end(o, &who);
-    const struct switchdb_port *port = switchdb_find_port(c->agent->db,
-                                                          who.link.name);
-    const struct endpoint *ep = endpoints_find_port(c->agent->endpoints,
-                                                    who.link.name);
-    if (port) {
-        json_object_put(o, "ofport",
-                        json_integer_create(ofp_to_u16(port->ofport)));
-    }
-    if (ep) {
-        json_object_put_format(o, "endpoint", "%s on network %s", ep->name,
-                               ep->network);
-    }
-    who_finish(&who);
-    reply_object(conn, o, json);
 }
 
 /* The rest. */

@@ -118,8 +118,8 @@ int rtnl_route_add(struct rtnl *, const struct rtnl_route *); /* -EEXIST. */
  * address of this host.  -ENETUNREACH if there is none. */
 int rtnl_route_get(struct rtnl *, const struct in6_addr *dst, int *oif);
 
-/* Turns the transmit checksum offload of 'ifname' in the socket's namespace off
- * (ETHTOOL_STXCSUM), or back on. */
+/* Turns the transmit checksum offload of 'ifname' in the socket's namespace
+ * off (ETHTOOL_STXCSUM), or back on. */
 int rtnl_tx_checksum(struct rtnl *, const char *ifname, bool on);
 
 /* Events.  A monitor is a socket in RTNLGRP_LINK and both IFADDR groups of

@@ -333,6 +333,11 @@ apply(struct underlay *u)
     if (!error && !(phy.flags & IFF_UP)) {
         error = rtnl_link_up(rtnl, phy.ifindex, true);
     }
+    if (phy.mtu != nic.mtu) {
+        /* vswitchd does so as well, unless it comes to believe that somebody
+         * wants 1500.  If it cannot be, the tunnels have what there is. */
+        (void) rtnl_link_set_mtu(rtnl, phy.ifindex, nic.mtu);
+    }
     for (size_t i = 0; i < u->n_addresses && !error; i++) {
         if (!aux.on_phy[i]) {
             error = rtnl_address_add(rtnl, phy.ifindex, &u->addresses[i]);

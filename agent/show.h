@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_SHOW_H
+#define AGENT_SHOW_H 1
+
+/* What the daemon knows, as JSON objects: the rows of the lists, the status,
+ * both ends of an interface.  Called by control, which prints them. */
+
+#include "agent/agent.h"
+#include "openvswitch/json.h"
+#include "overlay/view.h"
+
+/* The rows of 'what' ("endpoint", "network" or "peer"), sorted by name, and
+ * the columns of its table. */
+struct json *show_list(const struct agent *, const char *what,
+                       const struct view_column **columns);
+/* The row called 'name', or NULL. */
+struct json *show_one(const struct agent *, const char *what,
+                      const char *name);
+
+/* As view_status() takes it. */
+struct json *show_status(struct agent *);
+
+/* NULL and an object, or an owned message. */
+char *show_who(const struct agent *, const char *ifname, struct json **);
+
+#endif /* agent/show.h */
