@@ -18,6 +18,8 @@
 
 VLOG_DEFINE_THIS_MODULE(attachment);
 
+enum { WRITING_DELAY_MS = 50 };
+
 struct waiter {
     struct ovs_list node;
     struct endpoints_waiter w;
@@ -222,8 +224,8 @@ void
 attachment_check_link(struct endpoints *e, struct attachment *a)
 {
     a->check_at = LLONG_MAX;
-    if (a->state == S_LEAVING || a->state == S_NEW || a->state == S_WRITING) {
-        return;                     /* Made, or unmade, anyway. */
+    if (a->state == S_LEAVING) {
+        return;
     }
     int ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
     if (ifindex && ifindex == a->ifindex) {
@@ -231,7 +233,14 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
         return;                     /* If that fails, it has gone: we hear. */
     }
 
+    if (a->state == S_WRITING) {
+        attachment_check_soon(e, a, WRITING_DELAY_MS);
+        return;                     /* When its row is there. */
+    }
     a->ifindex = 0;
+    if (a->state == S_NEW) {
+        return;                     /* It is made before the row is written. */
+    }
     char *error = NULL;
     int netns = open_netns(a, &error);
     if (netns < 0) {

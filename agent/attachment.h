@@ -15,10 +15,10 @@
 #include "overlay/claims.h"
 
 /*
- *  attach       row in a txn          row there    flows acknowledged
+ *  attach     link made,              row there    flows acknowledged
  * -------> S_NEW -----------> S_WRITING -----> S_PORT ---> S_FLOWS --> S_UP
- *           ^ ^  (link made as   |              ^   port known          |
- *           | |   it is sent)    | txn failed   |                       |
+ *           ^ ^  row in a txn    |              ^   port known          |
+ *           | |                  | txn failed   |                       |
  *           | +------------------+              |   link lost, or its   |
  *           |                                   |   name taken          |
  *           +--- row deleted or changed         |                       v

@@ -319,28 +319,45 @@ endpoints_run(struct endpoints *e)
     }
 }
 
+/* The link comes before the row: vswitchd looks at once, and a link that it
+ * finds half made it sets back to what it saw.  A crash in between leaves a
+ * link with our alias and without a row, which the next start removes. */
+static void
+compose_new(struct endpoints *e, struct attachment *a, bool hold)
+{
+    if (hold || retired_contains(&e->retired, a->ep.port)) {
+        hmapx_add(&e->todo, a);     /* An event, or the gathering, wakes. */
+        return;
+    }
+    if (!a->ifindex) {
+        attachment_make_link(e, a);
+    }
+    if (a->state == S_LEAVING) {
+        hmapx_find_and_delete(&e->todo, a);
+        attachment_finish_leaving(e, a);
+        return;
+    }
+    gather_opening(&e->gather, a, time_msec());
+    switchdb_put_endpoint(e->db, &a->ep);
+    hmapx_add(&e->written, a);
+    a->state = S_WRITING;
+}
+
 void
 endpoints_compose(struct endpoints *e)
 {
-    struct hmapx waiting = HMAPX_INITIALIZER(&waiting);
-    long long int now = time_msec();
-    bool hold = (!hmapx_is_empty(&e->todo)
-                 && gather_holds(&e->gather, endpoints_count_new(e), now));
+    bool hold = gather_holds(&e->gather, endpoints_count_new(e), time_msec());
+    struct hmapx batch = HMAPX_INITIALIZER(&batch);
+    hmapx_swap(&batch, &e->todo);   /* What comes up now is for next time. */
+
     struct hmapx_node *node;
-    HMAPX_FOR_EACH_SAFE (node, &e->todo) {
+    HMAPX_FOR_EACH_SAFE (node, &batch) {
         struct attachment *a = node->data;
-        hmapx_delete(&e->todo, node);
+        hmapx_delete(&batch, node);
 
         switch (a->state) {
         case S_NEW:
-            if (hold || retired_contains(&e->retired, a->ep.port)) {
-                hmapx_add(&waiting, a);     /* endpoints_cfg_done() wakes. */
-                break;
-            }
-            gather_opening(&e->gather, a, now);
-            switchdb_put_endpoint(e->db, &a->ep);
-            hmapx_add(&e->written, a);
-            a->state = S_WRITING;
+            compose_new(e, a, hold);
             break;
         case S_CLOSE:
             switchdb_close_port(e->db, a->ep.port);
@@ -368,12 +385,9 @@ endpoints_compose(struct endpoints *e)
             break;                  /* Nothing to write. */
         }
     }
-    hmapx_swap(&e->todo, &waiting);
-    hmapx_destroy(&waiting);
+    hmapx_destroy(&batch);
 }
 
-/* The transaction is on its way to the server, so the kernel may be touched:
- * a crash from here on leaves a row that the next start finishes. */
 void
 endpoints_composed(struct endpoints *e, uint64_t txn_seqno)
 {
@@ -387,9 +401,6 @@ endpoints_composed(struct endpoints *e, uint64_t txn_seqno)
         hmapx_delete(&e->written, node);
         if (txn_seqno) {
             hmapx_add(&e->inflight, a);
-        }
-        if (a->state == S_WRITING && !a->ifindex) {
-            attachment_make_link(e, a);
         }
     }
 }

@@ -15,6 +15,8 @@
 #include "util.h"
 #include "uuid.h"
 
+enum { BRIDGE_MTU = 1500 };
+
 /* The type of an interface that is to be closed: none that exists. */
 #define TYPE_CLOSED "weft-reopen"
 
@@ -234,6 +236,11 @@ switchdb_put_bridge(struct switchdb *db, const char *host,
         struct smap ids = SMAP_CONST1(&ids, "weft-host", host);
         ovsrec_bridge_set_external_ids(br, &ids);
         name_tables(db, br);
+        /* Of an interface that nobody uses.  Without it vswitchd changes its
+         * MTU with the first port and the last, and at every change of a link
+         * it forgets the routes of its tunnels for a moment. */
+        int64_t mtu = BRIDGE_MTU;
+        ovsrec_interface_set_mtu_request(br->ports[0]->interfaces[0], &mtu, 1);
         static const char *protocols[] = {
             "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"
         };
