@@ -421,7 +421,8 @@ handle_list(struct unixctl_conn *conn, int argc, const char *argv[], void *c_)
     if (check_args(conn, argc, argv, 0, "")) {
         const struct view_column *columns;
         char *what = listing_of(argv[0]);
-        reply_rows(conn, show_list(c->agent, what, &columns), json, columns);
+        struct json *rows = show_list(c->agent, what, &columns);
+        reply_rows(conn, rows, json, columns);
         free(what);
     }
 }

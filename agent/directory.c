@@ -218,12 +218,14 @@ parse(struct directory *d, const char *text, size_t size,
 static void
 read_file(struct directory *d)
 {
+    /* Of before, so that what comes in the meantime is another. */
+    struct textfile_stamp before = textfile_stat(d->path);
     char *text;
     size_t size;
     char *error = textfile_read(d->path, PEERLIST_SIZE_MAX, &text, &size,
                                 &d->read);
     if (error) {
-        d->read = textfile_stat(d->path);
+        d->read = before;
     }
     struct peerlist *list = NULL;
     const struct peer *self = NULL;

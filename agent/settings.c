@@ -140,10 +140,14 @@ parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
             s->unixctl = xstrdup(optarg);
             break;
         case 'h':
-            usage();
-            exit(EXIT_SUCCESS);
         case 'V':
-            ovs_print_version(0, 0);
+            free(short_options);
+            settings_finish(s);
+            if (c == 'h') {
+                usage();
+            } else {
+                ovs_print_version(0, 0);
+            }
             exit(EXIT_SUCCESS);
         DAEMON_OPTION_HANDLERS
         VLOG_OPTION_HANDLERS

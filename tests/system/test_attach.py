@@ -5,9 +5,9 @@ namespace to the first packet."""
 import pytest
 
 from lab import wait_for
-from weftlib import (address, assert_pings, assert_traces, attach, bare,
-                     endpoints, inside, ip_json, lab_fixture, links, refused,
-                     rows, traces)
+from weftlib import (address, assert_pings, assert_traces, attach,
+                     attach_again, bare, endpoints, inside, ip_json,
+                     lab_fixture, links, refused, rows, traces)
 
 shared = lab_fixture()
 
@@ -128,7 +128,8 @@ def test_peer_hears_of_an_address_that_moved(hosts):
     attach(b, "red")
     ips = "--ip", "10.1.11.77/16", "--ip", "fd00:1::77/64"
     for mac in ("02:00:00:00:00:01", "02:00:00:00:00:02"):
-        assert_pings(b, "red", attach(a, "red", *ips, "--mac", mac))
+        assert_pings(b, "red", attach_again(hosts, a, "red", *ips, "--mac",
+                                            mac))
         a.weft("detach", "red")
 
 

@@ -4,8 +4,9 @@
 import pytest
 
 from lab import wait_for
-from weftlib import (address, assert_pings, assert_traces, attach, bare,
-                     dweller, endpoints, lab_fixture, links, refused, traces)
+from weftlib import (address, assert_pings, assert_traces, attach,
+                     attach_again, bare, dweller, endpoints, lab_fixture,
+                     links, refused, traces)
 
 shared = lab_fixture()
 
@@ -92,7 +93,7 @@ def test_address_and_mac_are_free_at_once(hosts):
     assert "taken" in said
     a.weft("netns", "add", "green")
     a.weft("detach", "red")
-    assert_pings(b, "red", attach(a, "green", *what))
+    assert_pings(b, "red", attach_again(hosts, a, "green", *what))
 
 
 def test_address_can_move_to_the_other_host(hosts):
@@ -103,11 +104,11 @@ def test_address_can_move_to_the_other_host(hosts):
     assert_pings(a, "green", attach(b, "red", *what))
     b.weft("detach", "red")
     attach(b, "green")
-    moved = attach(a, "red", *what)
+    moved = attach_again(hosts, a, "red", *what)
     assert_pings(b, "green", moved)
     assert_pings(a, "green", moved)
     a.weft("detach", "red")
-    assert_pings(a, "green", attach(b, "red", *what))
+    assert_pings(a, "green", attach_again(hosts, b, "red", *what))
 
 
 def test_attach_right_after_detach(hosts):
@@ -117,7 +118,7 @@ def test_attach_right_after_detach(hosts):
     first = attach(a, "red")
     for _ in range(5):
         a.weft("detach", "red")
-        again = a.weft_json("attach", "red")
+        again = attach_again(hosts, a, "red")
         assert {**again, "ofport": 0} == {**first, "ofport": 0}
         assert_pings(b, "red", again)
     index = links(a)[first["port"]]

@@ -42,6 +42,15 @@ def bare(lab):
             host.weft("netns", "del", *names)
         wait_for(lambda: not [n for n in links(host) if n[:3] == "wf-"], 3,
                  f"the links of {host.name} are gone")
+        forget_packets(host)
+
+
+def forget_packets(host):
+    """Empties the switch's cache of flows.  It keeps what was dropped for an
+    address that was detached, and is put right some milliseconds after the
+    flow tables: a property of the switch, that an endpoint with an address
+    that was used a moment ago would meet."""
+    host.ovs_appctl("revalidator/purge")
 
 
 def attach(host, netns, *args):
@@ -49,6 +58,14 @@ def attach(host, netns, *args):
     if not host.path(f"/run/netns/{netns}").exists():
         host.weft("netns", "add", netns)
     return host.weft_json("attach", netns, *args)
+
+
+def attach_again(hosts, host, netns, *args):
+    """Attaches what had its address a moment ago, here or elsewhere."""
+    endpoint = attach(host, netns, *args)
+    for each in hosts:
+        forget_packets(each)
+    return endpoint
 
 
 def endpoints(host):
