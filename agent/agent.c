@@ -195,6 +195,13 @@ get_owned(const struct in6_addr **addrs, size_t *n, void *a_)
     *n = a->n_owned;
 }
 
+static void
+get_served(struct shash *peers, void *a_)
+{
+    struct agent *a = a_;
+    tunnels_peers(a->tunnels, peers);
+}
+
 /* Gives the switch what changed between two shares of one network. */
 static void
 set_network(struct agent *a, const char *name, const struct network *net)
@@ -294,6 +301,7 @@ agent_init(struct agent *a, const struct settings *settings,
     };
     static const struct directory_ops directory_ops = {
         .owned = get_owned,
+        .served = get_served,
         .changed = list_changed,
     };
 
@@ -348,8 +356,9 @@ agent_finish(struct agent *a)
 void
 agent_run(struct agent *a)
 {
-    if (a->adopted || !switchdb_connected(a->db)) {
-        /* Not before the moved addresses are known. */
+    if (a->adopted) {
+        /* Not before it is known which addresses were moved to br-phy, and
+         * which peers are served. */
         directory_run(a->directory);
     }
     run_database(a);
@@ -394,7 +403,7 @@ agent_run(struct agent *a)
 void
 agent_wait(struct agent *a)
 {
-    if (a->adopted || !switchdb_connected(a->db)) {
+    if (a->adopted) {
         directory_wait(a->directory);
     }
     switchdb_wait(a->db);

@@ -496,6 +496,11 @@ handle_directory_reload(struct unixctl_conn *conn, int argc,
         return;
     }
     directory_reread(c->agent->directory);
+    if (!c->agent->adopted) {
+        reply_error(conn, xstrdup("the database has not been read yet: see "
+                                  "\"weft status\""));
+        return;
+    }
     directory_run(c->agent->directory);
     const char *refusal = directory_refusal(c->agent->directory);
     if (refusal) {

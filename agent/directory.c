@@ -215,6 +215,20 @@ parse(struct directory *d, const char *text, size_t size,
     return error;
 }
 
+/* NULL, or what 'list' would remove that looks like too much to be meant. */
+static char *
+removes_much(struct directory *d, const struct peerlist *list)
+{
+    if (d->list) {
+        return peerlist_mass_removal(d->list, list);
+    }
+    struct shash served = SHASH_INITIALIZER(&served);
+    d->ops->served(&served, d->aux);
+    char *much = peerlist_peers_removal(&served, list);
+    shash_destroy(&served);
+    return much;
+}
+
 static void
 read_file(struct directory *d)
 {
@@ -236,8 +250,7 @@ read_file(struct directory *d)
 
     peerlist_destroy(d->held);
     d->held = NULL;
-    char *mass = error || !d->list ? NULL : peerlist_mass_removal(d->list,
-                                                                  list);
+    char *mass = error ? NULL : removes_much(d, list);
     if (error) {
         refuse(d, error);
     } else if (mass) {

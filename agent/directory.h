@@ -16,6 +16,9 @@ struct directory;
 /* 'name' is --name or NULL.  'owned' stores the host's addresses. */
 struct directory_ops {
     void (*owned)(const struct in6_addr **addrs, size_t *n, void *aux);
+    /* Adds the names of the peers that are served although no list has been in
+     * force yet: those of before a restart. */
+    void (*served)(struct shash *peers, void *aux);
     /* The list in force is about to be replaced; both are valid during the
      * call, 'old' may be NULL. */
     void (*changed)(const struct peerlist *old, const struct peerlist *new,

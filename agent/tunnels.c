@@ -192,6 +192,18 @@ tunnels_wanted(const struct tunnels *t, struct plan *plan)
 }
 
 void
+tunnels_peers(const struct tunnels *t, struct shash *peers)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &t->entries) {
+        const struct entry *e = node->data;
+        if (e->port) {
+            shash_add(peers, node->name, NULL);
+        }
+    }
+}
+
+void
 tunnels_status(const struct tunnels *t, const char *peer,
                struct tunnel_status *status)
 {

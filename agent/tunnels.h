@@ -41,6 +41,9 @@ void tunnels_clear(struct tunnels *);
 /* Adds all tunnels' flows to 'plan'. */
 void tunnels_wanted(const struct tunnels *, struct plan *);
 
+/* Adds the names of the peers that have a port. */
+void tunnels_peers(const struct tunnels *, struct shash *);
+
 /* How one peer is reached. */
 struct tunnel_status {
     const char *port;               /* "vx-hostb", or NULL: none yet. */

@@ -103,6 +103,13 @@ peerlist_mass_removal(const struct peerlist *old, const struct peerlist *new)
            : check_removal(&old->networks, &new->networks, "networks");
 }
 
+char *
+peerlist_peers_removal(const struct shash *old_peers,
+                       const struct peerlist *new)
+{
+    return check_removal(old_peers, &new->peers, "peers");
+}
+
 /* No slice overlaps another one, and each is within a subnet: both found in
  * one pass over them in the order of their addresses. */
 static bool

@@ -69,4 +69,9 @@ uint16_t peerlist_port(const struct peer *self, const struct peer *peer);
 char *peerlist_mass_removal(const struct peerlist *old,
                             const struct peerlist *new);
 
+/* The same where all that is known of before is the names of its peers, without
+ * this host. */
+char *peerlist_peers_removal(const struct shash *old_peers,
+                             const struct peerlist *new);
+
 #endif /* overlay/peerlist.h */

@@ -250,6 +250,31 @@ def test_a_peer_that_left_the_list_meanwhile(scene):
     assert scene.a1.pings(scene.b1)
 
 
+def test_a_mass_removal_meanwhile_is_held_back(scene):
+    """What a list cut short would remove is known from the ports."""
+    a, lab = scene.a, scene.lab
+    text = lab.peers_text()
+    longer = (text + "\n[peer hostx]\naddress = 192.168.50.201\n"
+              + "\n[peer hosty]\naddress = 192.168.50.202\n")
+    lab.write_peers(longer)
+    wait_for(lambda: {"vx-hostx", "vx-hosty"} <= set(ofports(a)), SOON,
+             "both have tunnels")
+    before = state_of_switch(a)
+    with scene.a1.pinger(scene.b1.ip4) as pinger:
+        a.kill_weftd()
+        lab.write_peers(text[:text.index("[peer hostb]")])
+        a.start_weftd()
+        wait_for(lambda: "weft directory accept" in problems(a), SOON,
+                 "it says what is held back and what to do")
+        assert state_of_switch(a) == before
+    assert pinger.lost == []
+    lab.write_peers(longer)
+    wait_for(lambda: "held back" not in problems(a), SOON, "it is taken back")
+    assert state_of_switch(a) == before
+    lab.write_peers(text)
+    wait_for(lambda: "vx-hostx" not in ofports(a), SOON, "all is as it was")
+
+
 def test_a_peer_that_came_meanwhile(scene):
     a, lab = scene.a, scene.lab
     with while_down(a):
