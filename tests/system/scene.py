@@ -39,7 +39,7 @@ def ofports(host, bridge="br-weft"):
     rows = host.ovs_vsctl("-f", "csv", "--no-heading", "--columns=name,ofport",
                           "list", "Interface").split()
     ports = host.ovs_vsctl("list-ports", bridge).split()
-    return {name: int(number) for name, number
+    return {name: int(number) if number.isdigit() else 0 for name, number
             in (row.split(",") for row in rows) if name in ports}
 
 
