@@ -540,13 +540,6 @@ endpoints_count(const struct endpoints *e, size_t *n_up)
 }
 
 const struct endpoint *
-endpoints_find(const struct endpoints *e, const char *name)
-{
-    const struct attachment *a = find(e, name);
-    return a ? &a->ep : NULL;
-}
-
-const struct endpoint *
 endpoints_find_port(const struct endpoints *e, const char *port)
 {
     const struct attachment *a = find_port(e, port);

@@ -83,8 +83,6 @@ void endpoints_wanted(const struct endpoints *, struct plan *);
 struct json *endpoints_to_json(const struct endpoints *);
 struct json *endpoints_show(const struct endpoints *, const char *name);
 size_t endpoints_count(const struct endpoints *, size_t *n_up);
-const struct endpoint *endpoints_find(const struct endpoints *,
-                                      const char *name);
 const struct endpoint *endpoints_find_port(const struct endpoints *,
                                            const char *port);
 /* The names of all, or of those in namespace 'netns'. */

@@ -66,12 +66,6 @@ plan_swap(struct plan *a, struct plan *b)
     hmap_swap(&a->buckets, &b->buckets);
 }
 
-bool
-plan_is_empty(const struct plan *plan)
-{
-    return hmap_is_empty(&plan->flows) && hmap_is_empty(&plan->buckets);
-}
-
 void
 plan_add_flow(struct plan *plan, enum pipeline_table table, uint16_t priority,
               uint64_t cookie, const char *format, ...)

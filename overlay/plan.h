@@ -46,7 +46,6 @@ void plan_init(struct plan *);
 void plan_clear(struct plan *);
 void plan_finish(struct plan *);
 void plan_swap(struct plan *, struct plan *);
-bool plan_is_empty(const struct plan *);
 
 /* Adds a flow written as ovs-ofctl(8) writes it, "MATCH actions=ACTIONS".
  * The text is ours alone, so a mistake in it, a step that pipeline.def does

@@ -143,12 +143,6 @@ switchdb_contended(const struct switchdb *db)
     return ovsdb_idl_is_lock_contended(db->idl);
 }
 
-const struct hmap *
-switchdb_ports(const struct switchdb *db)
-{
-    return &db->by_uuid;
-}
-
 const struct switchdb_port *
 switchdb_find_port(const struct switchdb *db, const char *name)
 {

@@ -70,7 +70,6 @@ bool switchdb_ready(const struct switchdb *);
 /* Does somebody else hold the lock, that is, serve this bridge? */
 bool switchdb_contended(const struct switchdb *);
 
-const struct hmap *switchdb_ports(const struct switchdb *);
 const struct switchdb_port *switchdb_find_port(const struct switchdb *,
                                                const char *name);
 
