@@ -36,7 +36,7 @@ admit_endpoint(const struct attach_request *req, const char *netns,
 {
     const struct network *net;
     *existing = NULL;
-    *ep = (struct endpoint) { .name = NULL };
+    *ep = (struct endpoint) { .owner = UINT32_MAX };
 
     char *error = choose_name(req, &ep->name);
     if (error) {

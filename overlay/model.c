@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "openvswitch/util.h"
+#include "overlay/address.h"
 #include "packets.h"
 #include "unicode.h"
 #include "util.h"
@@ -16,6 +17,7 @@
                  "0123456789"
 
 static bool ips_equal(const struct endpoint *, const struct endpoint *);
+static bool publishes_equal(const struct endpoint *, const struct endpoint *);
 
 void
 tunnel_finish(struct tunnel *tunnel)
@@ -39,6 +41,13 @@ peerlist_destroy(struct peerlist *list)
         struct network *network = node->data;
 
         free(network->name);
+        free(network->router);
+    }
+    SHASH_FOR_EACH (node, &list->routers) {
+        struct router *router = node->data;
+
+        free(router->name);
+        sset_destroy(&router->networks);
     }
     SHASH_FOR_EACH (node, &list->peers) {
         struct peer *peer = node->data;
@@ -46,6 +55,7 @@ peerlist_destroy(struct peerlist *list)
         free(peer->name);
     }
     shash_destroy_free_data(&list->networks);
+    shash_destroy_free_data(&list->routers);
     shash_destroy_free_data(&list->peers);
     free(list);
 }
@@ -60,6 +70,33 @@ const struct peer *
 peerlist_peer(const struct peerlist *list, const char *name)
 {
     return shash_find_data(&list->peers, name);
+}
+
+const struct in6_addr *
+network_gateway(const struct network *net, bool v4)
+{
+    for (size_t i = 0; i < net->n_subnets; i++) {
+        if (IN6_IS_ADDR_V4MAPPED(&net->subnets[i].addr) == v4) {
+            return (ipv6_addr_is_set(&net->gateways[i])
+                    ? &net->gateways[i] : NULL);
+        }
+    }
+    return NULL;
+}
+
+const struct prefix *
+network_subnet(const struct network *net, const struct in6_addr *addr,
+               const struct in6_addr **gateway)
+{
+    *gateway = NULL;
+    for (size_t i = 0; i < net->n_subnets; i++) {
+        if (prefix_contains(&net->subnets[i], addr)) {
+            *gateway = (ipv6_addr_is_set(&net->gateways[i])
+                        ? &net->gateways[i] : NULL);
+            return &net->subnets[i];
+        }
+    }
+    return NULL;
 }
 
 void
@@ -96,7 +133,9 @@ endpoint_equal(const struct endpoint *a, const struct endpoint *b)
            && nullable_string_is_equal(a->port, b->port)
            && eth_addr_equals(a->mac, b->mac)
            && ips_equal(a, b)
-           && a->mtu == b->mtu && a->netns_ino == b->netns_ino;
+           && a->mtu == b->mtu && a->netns_ino == b->netns_ino
+           && a->tap == b->tap && a->owner == b->owner && a->dhcp == b->dhcp
+           && publishes_equal(a, b);
 }
 
 bool
@@ -161,6 +200,19 @@ number_parse(const char *s, unsigned int *number)
 
 /* The order counts: the first address names the MAC and is the source that
  * the guest prefers.  Not memcmp(): struct prefix might get padding. */
+static bool
+publishes_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    bool equal = a->n_publishes == b->n_publishes;
+    for (size_t i = 0; equal && i < a->n_publishes; i++) {
+        const struct publish *p = &a->publishes[i];
+        const struct publish *q = &b->publishes[i];
+        equal = (p->host_port == q->host_port && p->port == q->port
+                 && p->protocol == q->protocol);
+    }
+    return equal;
+}
+
 static bool
 ips_equal(const struct endpoint *a, const struct endpoint *b)
 {

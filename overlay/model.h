@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include "openvswitch/shash.h"
 #include "openvswitch/types.h"
+#include "sset.h"
 
 /* Named limits.  Whatever a user, a file or a peer can fill has one. */
 enum {
@@ -34,6 +35,11 @@ enum {
     VXLAN_OVERHEAD_IPV6 = 70,       /* 14 + 20 or 40 + 8 + 8 bytes. */
     MTU_MIN = 1280,                 /* RFC 8200, section 5. */
     MTU_MAX = 65535,
+    DNS_MAX = 8,                    /* Servers of one network. */
+    NETWORK_ROUTES_MAX = 16,        /* Of one network. */
+    ROUTERS_MAX = 1024,
+    ROUTER_NETWORKS_MAX = 256,      /* Of one router. */
+    PUBLISHES_MAX = 16,             /* Ports of one endpoint. */
 };
 
 /* An address and the length of its prefix: 0..32 for IPv4, 0..128 for IPv6.
@@ -50,12 +56,39 @@ struct mac_prefix {
     uint8_t len;                    /* 0 (not given), 2 or 3. */
 };
 
+/* What leads out of a network. */
+enum external {
+    EXTERNAL_NONE,
+    EXTERNAL_NAT,                   /* By the host, with its address. */
+};
+
+/* "10.9.0.0/16 via 10.1.0.7": 'via' lies within a subnet of the network, of
+ * the same family as 'dst', whose length may be 0. */
+struct route {
+    struct prefix dst;
+    struct in6_addr via;
+};
+
 struct network {
     char *name;                     /* Owned.  The key in peerlist. */
     uint32_t vni;                   /* 1..VNI_MAX. */
     struct prefix subnets[SUBNETS_MAX];
+    struct in6_addr gateways[SUBNETS_MAX];  /* Of each subnet; in6addr_any:
+                                             * it has none. */
     size_t n_subnets;               /* In the order of the file; at least 1. */
     struct mac_prefix mac_prefix;
+    enum external external;
+    bool dhcp;
+    struct in6_addr dns[DNS_MAX];   /* Of both families. */
+    size_t n_dns;
+    struct route routes[NETWORK_ROUTES_MAX];
+    size_t n_routes;
+    char *router;                   /* Owned.  Of which it is a member; NULL:
+                                     * of none. */
+    uint32_t domain;                /* What flows call its router: the lowest
+                                     * VNI of the members; its own VNI if it
+                                     * has no router.  Networks of one domain
+                                     * reach each other. */
     int line;                       /* Of its section, from 1. */
 };
 
@@ -68,17 +101,37 @@ struct peer {
     int line;
 };
 
+/* The networks that route to each other. */
+struct router {
+    char *name;                     /* Owned.  The key in peerlist. */
+    struct sset networks;           /* Names of its members. */
+    int line;
+};
+
 /* The shared list.  Borrowed by everybody, owned by the directory. */
 struct peerlist {
     struct shash networks;          /* Contains struct network, by name. */
+    struct shash routers;           /* Contains struct router, by name. */
     struct shash peers;             /* Contains struct peer, by name. */
 };
 
 /* One interface on a network: what `weft attach` asks for, and what the local
  * database remembers (external_ids of the Interface). */
+/* A port of the host that leads to one of an endpoint. */
+struct publish {
+    uint16_t host_port, port;
+    uint8_t protocol;               /* IPPROTO_TCP or IPPROTO_UDP. */
+};
+
 struct endpoint {
     char *name;                     /* Owned. */
     char *network;                  /* Owned.  The network's name. */
+    bool tap;                       /* A VM's tap: 'netns' is "", 'ifname' is
+                                     * 'port'. */
+    uint32_t owner;                 /* User id of a tap's owner; UINT32_MAX:
+                                     * nobody in particular. */
+    bool dhcp;                      /* Its addresses are not set inside: a
+                                     * DHCP client of its own does. */
     char *netns;                    /* Owned.  Path, "/run/netns/red". */
     uint64_t netns_ino;             /* Its inode, where the path is a process's
                                      * and may come to mean another one; 0:
@@ -90,6 +143,8 @@ struct endpoint {
     struct prefix ips[ENDPOINT_IPS_MAX];
     size_t n_ips;
     int mtu;                        /* 0: follow the underlay. */
+    struct publish publishes[PUBLISHES_MAX];
+    size_t n_publishes;
 };
 
 /* A VXLAN port on the bridge, to one peer. */
@@ -108,6 +163,17 @@ void peerlist_destroy(struct peerlist *);
 const struct network *peerlist_network(const struct peerlist *,
                                        const char *name);
 const struct peer *peerlist_peer(const struct peerlist *, const char *name);
+
+/* The gateway that the network has for hosts of the family, or NULL: that of
+ * its first subnet of the family. */
+const struct in6_addr *network_gateway(const struct network *, bool v4);
+/* The gateway and the subnet of the network that 'addr' is in, or NULL. */
+const struct prefix *network_subnet(const struct network *,
+                                    const struct in6_addr *addr,
+                                    const struct in6_addr **gateway);
+
+/* The gateway's MAC address, the same in every network and on every host. */
+#define GATEWAY_MAC ETH_ADDR_C(0e,57,00,00,00,01)
 
 void endpoint_finish(struct endpoint *);
 void endpoint_clone(struct endpoint *dst, const struct endpoint *src);

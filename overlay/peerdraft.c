@@ -53,6 +53,7 @@ peerdraft_init(struct peerdraft *d, const char *file)
     d->file = file;
     d->list = xmalloc(sizeof *d->list);
     shash_init(&d->list->networks);
+    shash_init(&d->list->routers);
     shash_init(&d->list->peers);
     shash_init(&d->unique);
 }

@@ -70,6 +70,7 @@ row_to_endpoint(const char *port, const struct smap *ids, struct endpoint *ep)
     *ep = (struct endpoint) {
         .mtu = smap_get_int(ids, "weft-mtu", 0),
         .netns_ino = smap_get_ullong(ids, "weft-netns-ino", 0),
+        .owner = UINT32_MAX,
     };
     if (!name || !name_is_valid(name) || !network || !netns || !ifname || !mac
         || !eth_addr_from_string(mac, &ep->mac)
