@@ -118,6 +118,14 @@ flows_repaired(size_t n, void *a)
 }
 
 static void
+packet_came(ofp_port_t port, uint32_t why, const void *frame, size_t size,
+            void *a_)
+{
+    struct agent *a = a_;
+    gateway_packet(a->gateway, port, why, frame, size);
+}
+
+static void
 link_event(const struct rtnl_link *link, bool deleted, void *a_)
 {
     struct agent *a = a_;
@@ -208,7 +216,12 @@ set_network(struct agent *a, const char *name, const struct network *net)
 {
     struct plan now = PLAN_INITIALIZER(&now);
     if (net) {
-        compile_network(net, &now);
+        struct compile_place place = {
+            .slot = simap_get(&a->slots, name),
+            .external = a->external_ofport,
+            .mtu = a->mtu,
+        };
+        compile_network(net, &place, &now);
     }
     struct plan *was = shash_find_data(&a->networks, name);
     if (!was) {
@@ -223,6 +236,17 @@ set_network(struct agent *a, const char *name, const struct network *net)
         plan_finish(was);
         free(was);
         shash_find_and_delete(&a->networks, name);
+    }
+}
+
+/* Something that all networks' shares depend on has changed. */
+static void
+update_networks(struct agent *a)
+{
+    const struct peerlist *list = directory_list(a->directory);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->networks) {
+        set_network(a, node->name, node->data);
     }
 }
 
@@ -264,11 +288,10 @@ list_changed(const struct peerlist *old, const struct peerlist *new,
             free(name);
         }
     }
-    SHASH_FOR_EACH (node, &new->networks) {
-        set_network(a, node->name, node->data);
-    }
+    update_networks(a);
     tunnels_set_list(a->tunnels, new, self);
-    endpoints_set_list(a->endpoints, new);
+    endpoints_set_list(a->endpoints, new, &a->slots);
+    gateway_set_list(a->gateway, new);
     a->mtu_unknown = true;
 }
 
@@ -292,6 +315,7 @@ agent_init(struct agent *a, const struct settings *settings,
         .wanted = flows_wanted,
         .acked = flows_acked,
         .repaired = flows_repaired,
+        .packet = packet_came,
     };
     static const struct tunnels_ops tunnels_ops = {
         .report = agent_report,
@@ -311,6 +335,7 @@ agent_init(struct agent *a, const struct settings *settings,
         .contended_since = LLONG_MAX,
     };
     shash_init(&a->networks);
+    simap_init(&a->slots);
     a->kernel = kernel_create(base, &kernel_events, a);
     a->reaper = reaper_create();
     a->db = switchdb_create(settings->db, settings->bridge, &db_events, a);
@@ -321,6 +346,7 @@ agent_init(struct agent *a, const struct settings *settings,
     a->tunnels = tunnels_create(a->db, a->sw, &tunnels_ops, a);
     a->endpoints = endpoints_create(settings->bridge, a->db, a->sw, a->kernel,
                                     a->reaper, &endpoints_ops, a);
+    a->gateway = gateway_create(a->endpoints, a->sw);
     if (settings->underlay) {
         a->underlay = underlay_create(settings->underlay,
                                       SETTINGS_UNDERLAY_BRIDGE, a->db,
@@ -333,6 +359,7 @@ agent_init(struct agent *a, const struct settings *settings,
 void
 agent_finish(struct agent *a)
 {
+    gateway_destroy(a->gateway);
     endpoints_destroy(a->endpoints);
     tunnels_destroy(a->tunnels);
     directory_destroy(a->directory);
@@ -346,6 +373,7 @@ agent_finish(struct agent *a)
         plan_finish(node->data);
     }
     shash_destroy_free_data(&a->networks);
+    simap_destroy(&a->slots);
     free(a->owned);
     free(a->clean_error);
     for (size_t i = 0; i < a->n_reports; i++) {
@@ -363,6 +391,7 @@ agent_run(struct agent *a)
     }
     run_database(a);
     endpoints_run(a->endpoints);
+    gateway_run(a->gateway);
     if (a->mtu_unknown) {
         update_mtu(a);
     }
@@ -409,6 +438,7 @@ agent_wait(struct agent *a)
     switchdb_wait(a->db);
     ofswitch_wait(a->sw);
     endpoints_wait(a->endpoints);
+    gateway_wait(a->gateway);
     if (a->contended_since != LLONG_MAX) {
         poll_timer_wait_until(a->contended_since + CONTENDED_MAX_MS);
     }
@@ -651,8 +681,13 @@ update_mtu(struct agent *a)
     int underlay = kernel_underlay_mtu(a->kernel, &self->address,
                                        &a->underlay_ifindex);
     if (underlay) {
+        int was = a->mtu;
         a->mtu = MAX(underlay - (v6 ? VXLAN_OVERHEAD_IPV6
                                  : VXLAN_OVERHEAD_IPV4), MTU_MIN);
         endpoints_set_mtu(a->endpoints, a->mtu);
+        gateway_set_mtu(a->gateway, a->mtu);
+        if (a->mtu != was) {
+            update_networks(a);
+        }
     }
 }

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include "agent/directory.h"
 #include "agent/endpoints.h"
+#include "agent/gateway.h"
 #include "agent/kernel.h"
 #include "agent/ofswitch.h"
 #include "agent/reaper.h"
@@ -16,6 +17,7 @@
 #include "agent/tunnels.h"
 #include "agent/underlay.h"
 #include "ovsdb/switchdb.h"
+#include "simap.h"
 
 enum { REPORTS_MAX = 8, REPORT_AGE_MAX_S = 600 };
 
@@ -33,9 +35,12 @@ struct agent {
     struct ofswitch *sw;
     struct tunnels *tunnels;
     struct endpoints *endpoints;
+    struct gateway *gateway;
     struct underlay *underlay;      /* NULL without --underlay. */
     struct directory *directory;
     struct shash networks;          /* Shares: struct plan, by name. */
+    struct simap slots;             /* Of networks with a way out, by name. */
+    ofp_port_t external_ofport;     /* Of the port to the host; 0: none. */
     struct in6_addr *owned;         /* This host's addresses. */
     size_t n_owned, allocated_owned;
 

@@ -46,6 +46,7 @@ attachment_create(struct endpoints *e, struct endpoint *ep, enum state state)
 void
 attachment_destroy(struct endpoints *e, struct attachment *a)
 {
+    attachment_set_ofport(e, a, 0);
     claims_remove(&e->claims, &a->ep);
     shash_find_and_delete(&e->by_name, a->ep.name);
     gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
@@ -95,6 +96,19 @@ attachment_set_problem(struct attachment *a, char *problem)
 }
 
 void
+attachment_set_ofport(struct endpoints *e, struct attachment *a,
+                      ofp_port_t ofport)
+{
+    if (a->ofport) {
+        hmap_remove(&e->by_ofport, &a->ofport_node);
+    }
+    a->ofport = ofport;
+    if (ofport) {
+        hmap_insert(&e->by_ofport, &a->ofport_node, hash_ofp_port(ofport));
+    }
+}
+
+void
 attachment_update_share(struct endpoints *e, struct attachment *a)
 {
     const struct network *net = (e->list ? peerlist_network(e->list,
@@ -103,7 +117,8 @@ attachment_update_share(struct endpoints *e, struct attachment *a)
     struct plan now = PLAN_INITIALIZER(&now);
     a->vni = net ? net->vni : 0;
     if (a->vni && a->ofport && a->state != S_LEAVING) {
-        compile_endpoint(&a->ep, a->vni, a->ofport, &now);
+        compile_endpoint(&a->ep, net, simap_get(e->slots, net->name),
+                         a->ofport, &now);
     }
     if (!plan_equal(&a->share, &now)) {
         ofswitch_change(e->sw, &a->share, &now);

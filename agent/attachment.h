@@ -54,7 +54,8 @@ struct attachment {
     bool row;                       /* Is in the database. */
     bool announced;
     bool explicit_mac;
-    ofp_port_t ofport;              /* 0: none. */
+    ofp_port_t ofport;              /* 0: none; see 'ofport_node'. */
+    struct hmap_node ofport_node;   /* In 'by_ofport', if it has one. */
     uint32_t vni;                   /* 0: its network is not listed. */
     struct plan share;              /* What the switch has of it. */
     uint64_t flow_seqno;            /* Covers 'share'; 0: not sent yet. */
@@ -68,6 +69,7 @@ struct attachment {
 struct endpoints {
     char *bridge;
     struct shash by_name;           /* Contains struct attachment. */
+    struct hmap by_ofport;          /* Contains struct attachment. */
     struct retired retired;
     struct claims claims;
     struct gather gather;
@@ -78,6 +80,7 @@ struct endpoints {
     struct hmapx unacked;           /* Flows sent, not acknowledged. */
     struct hmapx checks;            /* Have a 'check_at'. */
     const struct peerlist *list;    /* Borrowed, or NULL. */
+    const struct simap *slots;      /* Borrowed: of networks with a way out. */
     bool netdev;
     int mtu;
     struct switchdb *db;
@@ -99,6 +102,9 @@ void attachment_add_waiter(struct ovs_list *waiters,
 void attachment_tell(struct ovs_list *waiters, const char *error);
 void attachment_set_problem(struct attachment *, char *problem); /* Takes it
                                                                   * over. */
+
+void attachment_set_ofport(struct endpoints *, struct attachment *,
+                           ofp_port_t);
 
 /* Gives the switch what has changed in what it should have of it. */
 void attachment_update_share(struct endpoints *, struct attachment *);

@@ -9,6 +9,7 @@ weftd_SOURCES = \
 	agent/directory.c agent/directory.h \
 	agent/endpoints.c agent/endpoints.h \
 	agent/gather.c agent/gather.h \
+	agent/gateway.c agent/gateway.h \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \

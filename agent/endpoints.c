@@ -34,6 +34,7 @@ endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
     struct endpoints *e = xzalloc(sizeof *e);
     e->bridge = xstrdup(bridge);
     shash_init(&e->by_name);
+    hmap_init(&e->by_ofport);
     retired_init(&e->retired, reaper);
     claims_init(&e->claims);
     gather_init(&e->gather);
@@ -61,6 +62,7 @@ endpoints_destroy(struct endpoints *e)
             attachment_destroy(e, node->data);
         }
         shash_destroy(&e->by_name);
+        hmap_destroy(&e->by_ofport);
         retired_destroy(&e->retired);
         claims_destroy(&e->claims);
         gather_destroy(&e->gather);
@@ -157,9 +159,11 @@ endpoints_detach(struct endpoints *e, const char *name,
 }
 
 void
-endpoints_set_list(struct endpoints *e, const struct peerlist *list)
+endpoints_set_list(struct endpoints *e, const struct peerlist *list,
+                   const struct simap *slots)
 {
     e->list = list;
+    e->slots = slots;
     struct shash_node *node;
     SHASH_FOR_EACH (node, &e->by_name) {
         attachment_update_share(e, node->data);
@@ -233,7 +237,7 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
         gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
     }
     if (a->ofport != ofport) {
-        a->ofport = ofport;
+        attachment_set_ofport(e, a, ofport);
         attachment_update_share(e, a);
     }
     if (a->state != S_LEAVING) {
@@ -268,7 +272,7 @@ endpoints_port_gone(struct endpoints *e, const struct switchdb_port *port)
         return;
     }
     a->row = false;
-    a->ofport = 0;
+    attachment_set_ofport(e, a, 0);
     attachment_update_share(e, a);
     if (a->state == S_LEAVING) {
         attachment_finish_leaving(e, a);
@@ -546,6 +550,26 @@ endpoints_find_port(const struct endpoints *e, const char *port)
     return a ? &a->ep : NULL;
 }
 
+const struct endpoint *
+endpoints_find_ofport(const struct endpoints *e, ofp_port_t ofport)
+{
+    const struct attachment *a;
+    HMAP_FOR_EACH_WITH_HASH (a, ofport_node, hash_ofp_port(ofport),
+                             &e->by_ofport) {
+        if (a->ofport == ofport) {
+            return &a->ep;
+        }
+    }
+    return NULL;
+}
+
+const struct endpoint *
+endpoints_find(const struct endpoints *e, const char *name)
+{
+    const struct attachment *a = find(e, name);
+    return a && a->state != S_LEAVING ? &a->ep : NULL;
+}
+
 void
 endpoints_names(const struct endpoints *e, const char *netns,
                 struct sset *names)
@@ -601,7 +625,7 @@ adopt(struct endpoints *e, const struct switchdb_port *port)
     struct attachment *a = attachment_create(e, &ep, S_PORT);
     a->row = true;
     a->announced = true;
-    a->ofport = port->reopening ? 0 : port->ofport;
+    attachment_set_ofport(e, a, port->reopening ? 0 : port->ofport);
     a->ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
     attachment_update_share(e, a);
     if (!a->ifindex) {

@@ -16,6 +16,7 @@
 #include "overlay/admit.h"
 #include "overlay/plan.h"
 #include "ovsdb/switchdb.h"
+#include "simap.h"
 #include "sset.h"
 
 struct endpoints;
@@ -46,8 +47,10 @@ void endpoints_attach(struct endpoints *, const struct attach_request *,
 void endpoints_detach(struct endpoints *, const char *name,
                       const struct endpoints_waiter *);
 
-/* The list has changed; NULL: there is none in force. */
-void endpoints_set_list(struct endpoints *, const struct peerlist *);
+/* The list has changed; NULL: there is none in force.  'slots' tells those
+ * of its networks that have a way out. */
+void endpoints_set_list(struct endpoints *, const struct peerlist *,
+                        const struct simap *slots);
 /* Is checksum offload to be off inside (datapath netdev)? */
 void endpoints_set_netdev(struct endpoints *, bool netdev);
 /* What the underlay leaves, for those that follow it. */
@@ -85,6 +88,11 @@ struct json *endpoints_show(const struct endpoints *, const char *name);
 size_t endpoints_count(const struct endpoints *, size_t *n_up);
 const struct endpoint *endpoints_find_port(const struct endpoints *,
                                            const char *port);
+/* The one on OpenFlow port 'ofport', or called 'name'; or NULL. */
+const struct endpoint *endpoints_find_ofport(const struct endpoints *,
+                                             ofp_port_t ofport);
+const struct endpoint *endpoints_find(const struct endpoints *,
+                                      const char *name);
 /* The names of all, or of those in namespace 'netns'. */
 void endpoints_names(const struct endpoints *, const char *netns,
                      struct sset *);

@@ -13,9 +13,11 @@
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-group.h"
+#include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-packet.h"
+#include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/rconn.h"
@@ -31,7 +33,10 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 #define PROTOCOL OFPUTIL_P_OF15_OXM
 #define OF_VERSION OFP15_VERSION
 
+#define METER_FLAGS (OFPMF13_PKTPS | OFPMF13_BURST)
+
 enum {
+    REG_WHY_INDEX = 7,          /* See pipeline.def. */
     REREAD_DELAY_MS = 50,       /* A burst of changes is one. */
     FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours, but may have
                                  * taken the place of ours. */
@@ -87,6 +92,7 @@ static void finish_reading(struct ofswitch *);
 static void handle_message(struct ofswitch *, struct ofpbuf *);
 static void forget_connection(struct ofswitch *);
 static struct ofpbuf *encode_op(const struct plan_op *);
+static struct ofpbuf *encode_meter(uint32_t id, uint16_t command);
 static void queue_ops(struct ofswitch *, const struct plan_ops *);
 static void send_bundle(struct ofswitch *);
 static void send_message(struct ofswitch *, struct ofpbuf *);
@@ -272,7 +278,7 @@ send_monitor_requests(struct ofswitch *sw)
 {
     uint32_t id = 1;
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
-        if (t->id != TABLE_LEARNED) {
+        if (!pipeline_table_is_learned(t->id)) {
             struct ofputil_flow_monitor_request rq = {
                 .id = id++,
                 .command = OFPFMC_ADD,
@@ -289,16 +295,35 @@ send_monitor_requests(struct ofswitch *sw)
     }
 }
 
-/* Groups have no monitor, but whoever changes one is told to the others
- * (OFPT_REQUESTFORWARD, OpenFlow 1.5, section 7.4.6). */
+/* Groups and meters have no monitor, but whoever changes one is told to the
+ * others (OFPT_REQUESTFORWARD, OpenFlow 1.5, section 7.4.6).  Packets come to
+ * a management connection only if it says how much of them it wants; then it
+ * would get all sorts of messages, of which these are the ones that matter. */
 static void
 send_async_config(struct ofswitch *sw)
 {
     struct ofputil_async_cfg config = OFPUTIL_ASYNC_CFG_INIT;
-    config.primary[OAM_REQUESTFORWARD] = 1u << OFPRFR_GROUP_MOD;
-    config.secondary[OAM_REQUESTFORWARD] = 1u << OFPRFR_GROUP_MOD;
+    config.primary[OAM_REQUESTFORWARD]
+        = 1u << OFPRFR_GROUP_MOD | 1u << OFPRFR_METER_MOD;
+    config.primary[OAM_PACKET_IN] = 1u << OFPR_ACTION;
+    memcpy(config.secondary, config.primary, sizeof config.secondary);
     send_message(sw, ofputil_encode_set_async_config(
-        &config, 1u << OAM_REQUESTFORWARD, OF_VERSION));
+        &config, (1u << OAM_REQUESTFORWARD | 1u << OAM_PACKET_IN
+                  | 1u << OAM_PORT_STATUS | 1u << OAM_FLOW_REMOVED),
+        OF_VERSION));
+
+    const struct ofputil_switch_config all = {
+        .frag = OFPUTIL_FRAG_NORMAL,
+        .invalid_ttl_to_controller = -1,    /* OpenFlow 1.5 has none. */
+        .miss_send_len = OFPCML12_MAX,
+    };
+    send_message(sw, ofputil_encode_set_config(&all, OF_VERSION));
+
+    struct ofpbuf *msg = ofpraw_alloc(OFPRAW_NXT_SET_CONTROLLER_ID, OF_VERSION,
+                                      0);
+    struct nx_controller_id *nci = ofpbuf_put_zeros(msg, sizeof *nci);
+    nci->controller_id = htons(CONTROLLER_ID);
+    send_message(sw, msg);
 }
 
 static void
@@ -323,6 +348,8 @@ start_reading(struct ofswitch *sw)
     match_init_catchall(&fsr.match);
     send_message(sw, ofputil_encode_flow_stats_request(&fsr, PROTOCOL));
     send_message(sw, ofputil_encode_group_desc_request(OF_VERSION, OFPG_ALL));
+    send_message(sw, ofputil_encode_meter_request(
+        OF_VERSION, OFPUTIL_METER_CONFIG, OFPM13_ALL));
     struct ofpbuf *barrier = ofputil_encode_barrier_request(OF_VERSION);
     sw->barrier_xid = ((struct ofp_header *) barrier->data)->xid;
     send_message(sw, barrier);
@@ -377,7 +404,7 @@ read_flows(struct ofswitch *sw, struct ofpbuf *msg)
     ofpbuf_init(&ofpacts, 256);
     struct ofputil_flow_stats fs;
     while (!ofputil_decode_flow_stats_reply(&fs, msg, false, &ofpacts)) {
-        if (fs.table_id != TABLE_LEARNED
+        if (!pipeline_table_is_learned(fs.table_id)
             && pipeline_cookie_is_ours(ntohll(fs.cookie))) {
             struct minimatch match;
             minimatch_init(&match, &fs.match);
@@ -422,6 +449,40 @@ read_groups(struct ofswitch *sw, struct ofpbuf *msg)
         }
         ofputil_uninit_group_desc(&gd);
     }
+}
+
+/* A meter that is not what we make is made so on the spot: to delete it would
+ * delete the flows that use it. */
+static void
+read_meters(struct ofswitch *sw, struct ofpbuf *msg)
+{
+    struct ofpbuf bands;
+    ofpbuf_init(&bands, 64);
+    struct ofputil_meter_config mc;
+    while (!ofputil_decode_meter_config(msg, &mc, &bands)) {
+        if (mc.flags != METER_FLAGS || mc.n_bands != 1
+            || mc.bands->type != OFPMBT13_DROP
+            || mc.bands->rate != METER_RATE
+            || mc.bands->burst_size != METER_BURST) {
+            send_message(sw, encode_meter(mc.meter_id, OFPMC13_MODIFY));
+        }
+        plan_add_meter(&sw->observed, mc.meter_id);
+    }
+    ofpbuf_uninit(&bands);
+}
+
+/* A packet that a flow of ours handed up. */
+static void
+read_packet(struct ofswitch *sw, const struct ofp_header *oh)
+{
+    struct ofputil_packet_in pin;
+    if (ofputil_decode_packet_in(oh, true, NULL, NULL, &pin, NULL, NULL,
+                                 NULL)) {
+        return;
+    }
+    const struct flow *flow = &pin.flow_metadata.flow;
+    sw->events->packet(flow->in_port.ofp_port, flow->regs[REG_WHY_INDEX],
+                       pin.packet, pin.packet_len, sw->aux);
 }
 
 /* Our own changes come as OFPFME_ABBREV; anything else is somebody else's. */
@@ -502,6 +563,11 @@ handle_message(struct ofswitch *sw, struct ofpbuf *msg)
     } else if (type == OFPTYPE_GROUP_DESC_STATS_REPLY
                && sw->state == S_READING) {
         read_groups(sw, msg);
+    } else if (type == OFPTYPE_METER_CONFIG_STATS_REPLY
+               && sw->state == S_READING) {
+        read_meters(sw, msg);
+    } else if (type == OFPTYPE_PACKET_IN) {
+        read_packet(sw, oh);
     } else if (type == OFPTYPE_BARRIER_REPLY && sw->state == S_READING
                && oh->xid == sw->barrier_xid) {
         finish_reading(sw);
@@ -591,9 +657,29 @@ encode_bucket(const struct plan_bucket *bucket, enum plan_op_kind kind)
 }
 
 static struct ofpbuf *
+encode_meter(uint32_t id, uint16_t command)
+{
+    struct ofputil_meter_band band = {
+        .type = OFPMBT13_DROP,
+        .rate = METER_RATE,
+        .burst_size = METER_BURST,
+    };
+    struct ofputil_meter_mod mm = {
+        .command = command,
+        .meter = { .meter_id = id, .flags = METER_FLAGS, .n_bands = 1,
+                   .bands = &band },
+    };
+    return ofputil_encode_meter_mod(OF_VERSION, &mm);
+}
+
+static struct ofpbuf *
 encode_op(const struct plan_op *op)
 {
     switch (op->kind) {
+    case PLAN_METER_ADD:
+        return encode_meter(op->meter->id, OFPMC13_ADD);
+    case PLAN_METER_DEL:
+        return encode_meter(op->meter->id, OFPMC13_DELETE);
     case PLAN_FLOW_ADD:
     case PLAN_FLOW_DEL:
         return encode_flow(op->flow, op->kind == PLAN_FLOW_ADD);
@@ -630,6 +716,15 @@ send_bundle_control(struct ofswitch *sw, uint16_t type)
 }
 
 static void
+send_queue(struct ofswitch *sw, enum plan_op_kind kind)
+{
+    struct ofpbuf *msg;
+    LIST_FOR_EACH_POP (msg, list_node, &sw->queue[kind]) {
+        send_message(sw, msg);
+    }
+}
+
+static void
 send_bundle(struct ofswitch *sw)
 {
     bool any = false;
@@ -640,9 +735,11 @@ send_bundle(struct ofswitch *sw)
         return;
     }
 
+    /* Open vSwitch takes no meters in a bundle.  Flows need theirs first. */
+    send_queue(sw, PLAN_METER_ADD);
     sw->bundle_id++;
     (void) send_bundle_control(sw, OFPBCT_OPEN_REQUEST);
-    for (size_t i = 0; i < PLAN_OP_KINDS; i++) {
+    for (size_t i = PLAN_GROUP_ADD; i <= PLAN_GROUP_DEL; i++) {
         struct ofpbuf *msg;
         LIST_FOR_EACH_POP (msg, list_node, &sw->queue[i]) {
             struct ofputil_bundle_add_msg add = {
@@ -658,6 +755,7 @@ send_bundle(struct ofswitch *sw)
     b->commit_xid = send_bundle_control(sw, OFPBCT_COMMIT_REQUEST);
     b->seqno = ++sw->seqno;
     ovs_list_push_back(&sw->bundles, &b->node);
+    send_queue(sw, PLAN_METER_DEL);
 }
 
 /* A failure to send is the connection's end, which ofswitch_run() sees. */

@@ -8,6 +8,9 @@ liboverlay_a_SOURCES = \
 	overlay/announce.c overlay/announce.h \
 	overlay/claims.c overlay/claims.h \
 	overlay/compile.c overlay/compile.h \
+	overlay/compile-fields.h \
+	overlay/compile-gateway.c \
+	overlay/transit.c overlay/transit.h \
 	overlay/ifname.c overlay/ifname.h \
 	overlay/model.c overlay/model.h \
 	overlay/peerdraft.c overlay/peerdraft.h \

@@ -6,17 +6,8 @@
 #include "flow.h"
 #include "openvswitch/packets.h"
 #include "overlay/address.h"
+#include "overlay/compile-fields.h"
 #include "packets.h"
-
-/* Registers of pipeline.def, as ovs-fields(7) names them. */
-#define NET "reg0"
-#define PEER "reg1"
-#define OUT "reg2"
-
-/* 802.1Q tag absent: ovs-fields(7), vlan_tci. */
-#define UNTAGGED "vlan_tci=0/0x1000"
-
-#define MULTICAST "01:00:00:00:00:00/01:00:00:00:00:00"
 
 static void compile_antispoof_v4(const struct endpoint *, ofp_port_t,
                                  const char *ip, uint64_t cookie,
@@ -26,8 +17,6 @@ static void compile_antispoof_v6(const struct endpoint *, ofp_port_t,
                                  struct plan *);
 static void compile_arp(const struct endpoint *, uint32_t vni, ofp_port_t,
                         const char *ip, uint64_t cookie, struct plan *);
-static void compile_nd(const struct endpoint *, uint32_t vni, const char *ip,
-                       uint64_t cookie, struct plan *);
 
 void
 compile_static(struct plan *plan)
@@ -35,7 +24,7 @@ compile_static(struct plan *plan)
     uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
 
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
-        if (t->id == TABLE_LEARNED) {
+        if (pipeline_table_is_learned(t->id)) {
             continue;               /* The switch's own. */
         } else if (t->miss == TABLE_DROP) {
             plan_add_flow(plan, t->id, 0, cookie, "actions=drop");
@@ -99,6 +88,8 @@ compile_static(struct plan *plan)
     plan_add_flow(plan, TABLE_OUTPUT, 10, cookie,
                   PEER"=0,"OUT"=0 actions=goto_table:%d", TABLE_REPLICATE);
 
+    compile_gateway_static(plan);
+
     plan_add_group(plan, GROUP_PEERS);
     plan_add_flow(plan, TABLE_REPLICATE, 100, cookie,
                   PEER"=0 actions=move:NXM_NX_REG0[0..23]"
@@ -106,7 +97,8 @@ compile_static(struct plan *plan)
 }
 
 void
-compile_network(const struct network *net, struct plan *plan)
+compile_network(const struct network *net, const struct compile_place *place,
+                struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_NETWORK, net->vni);
     uint32_t group = GROUP_NETWORK(net->vni);
@@ -121,6 +113,7 @@ compile_network(const struct network *net, struct plan *plan)
                   "goto_table:%d", net->vni, group, TABLE_REPLICATE);
     plan_add_flow(plan, TABLE_FLOOD, 50, cookie,
                   NET"=%"PRIu32" actions=group:%"PRIu32, net->vni, group);
+    compile_gateway_network(net, place, plan);
 }
 
 void
@@ -142,12 +135,14 @@ compile_peer(uint32_t id, ofp_port_t port, struct plan *plan)
                   PEER"=0,"OUT"=%"PRIu32" actions=move:NXM_NX_REG0[0..23]"
                   "->NXM_NX_TUN_ID[0..23],output:%d", id, ofp_to_u16(port));
     plan_add_bucket(plan, GROUP_PEERS, port);
+    compile_gateway_peer(id, plan);
 }
 
 void
-compile_endpoint(const struct endpoint *ep, uint32_t vni, ofp_port_t port,
-                 struct plan *plan)
+compile_endpoint(const struct endpoint *ep, const struct network *net,
+                 uint16_t slot, ofp_port_t port, struct plan *plan)
 {
+    uint32_t vni = net->vni;
     uint64_t cookie = pipeline_cookie(COOKIE_ENDPOINT, ofp_to_u16(port));
     bool any_v6 = false;
 
@@ -167,7 +162,7 @@ compile_endpoint(const struct endpoint *ep, uint32_t vni, ofp_port_t port,
             compile_arp(ep, vni, port, ds_cstr(&ip), cookie, plan);
         } else {
             compile_antispoof_v6(ep, port, ds_cstr(&ip), cookie, plan);
-            compile_nd(ep, vni, ds_cstr(&ip), cookie, plan);
+            compile_nd_answer("", vni, ds_cstr(&ip), ep->mac, cookie, plan);
             any_v6 = true;
         }
         ds_destroy(&ip);
@@ -187,7 +182,7 @@ compile_endpoint(const struct endpoint *ep, uint32_t vni, ofp_port_t port,
         address_format(&ll, &ip);
         if (!endpoint_has_ip(ep, &ll)) {
             compile_antispoof_v6(ep, port, ds_cstr(&ip), cookie, plan);
-            compile_nd(ep, vni, ds_cstr(&ip), cookie, plan);
+            compile_nd_answer("", vni, ds_cstr(&ip), ep->mac, cookie, plan);
         }
         ds_destroy(&ip);
         plan_add_flow(plan, TABLE_GUARD, 100, cookie,
@@ -196,6 +191,7 @@ compile_endpoint(const struct endpoint *ep, uint32_t vni, ofp_port_t port,
                       ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac),
                       TABLE_RESPOND);
     }
+    compile_gateway_endpoint(ep, net, slot, port, plan);
 }
 
 static void
@@ -249,36 +245,31 @@ compile_arp(const struct endpoint *ep, uint32_t vni, ofp_port_t port,
                   TABLE_FORWARD);
     plan_add_flow(plan, TABLE_RESPOND, 100, cookie,
                   NET"=%"PRIu32",arp,arp_op=1,arp_tpa=%s actions="
-                  "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"
-                  "set_field:"ETH_ADDR_FMT"->eth_src,"
-                  "set_field:2->arp_op,"
-                  "move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],"
-                  "set_field:"ETH_ADDR_FMT"->arp_sha,"
-                  "move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],"
-                  "set_field:%s->arp_spa,in_port",
+                  ARP_ANSWER(ETH_ADDR_FMT, "%s"),
                   vni, ip, ETH_ADDR_ARGS(ep->mac), ETH_ADDR_ARGS(ep->mac), ip);
 }
 
-/* RFC 4861, section 7.2.4.  The advertisement's own fields can be set only
- * where the flow matches an advertisement, so the answer takes two tables
- * (nd_options_type and nd_reserved: ovs-fields(7)). */
-static void
-compile_nd(const struct endpoint *ep, uint32_t vni, const char *ip,
-           uint64_t cookie, struct plan *plan)
+/* The advertisement's own fields can be set only where the flow matches an
+ * advertisement, so the answer takes two tables (nd_options_type and
+ * nd_reserved: ovs-fields(7)). */
+void
+compile_nd_answer(const char *match, uint32_t vni, const char *ip,
+                  struct eth_addr mac, uint64_t cookie, struct plan *plan)
 {
     plan_add_flow(plan, TABLE_RESPOND, 100, cookie,
-                  NET"=%"PRIu32",icmp6,icmp_type=135,icmp_code=0,nd_target=%s "
+                  "%s"NET"=%"PRIu32",icmp6,icmp_type=135,icmp_code=0,"
+                  "nd_target=%s "
                   "actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"
                   "set_field:"ETH_ADDR_FMT"->eth_src,"
                   "move:NXM_NX_IPV6_SRC[]->NXM_NX_IPV6_DST[],"
                   "set_field:%s->ipv6_src,"
                   "set_field:136->icmpv6_type,goto_table:%d",
-                  vni, ip, ETH_ADDR_ARGS(ep->mac), ip, TABLE_ADVERTISE);
+                  match, vni, ip, ETH_ADDR_ARGS(mac), ip, TABLE_ADVERTISE);
     /* Solicited and override. */
     plan_add_flow(plan, TABLE_ADVERTISE, 100, cookie,
                   NET"=%"PRIu32",icmp6,icmp_type=136,icmp_code=0,nd_target=%s "
                   "actions=set_field:2->nd_options_type,"
                   "set_field:0x60000000->nd_reserved,"
                   "set_field:"ETH_ADDR_FMT"->nd_tll,in_port",
-                  vni, ip, ETH_ADDR_ARGS(ep->mac));
+                  vni, ip, ETH_ADDR_ARGS(mac));
 }

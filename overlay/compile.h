@@ -4,9 +4,12 @@
 #define OVERLAY_COMPILE_H 1
 
 /* One object in, its share of the plan out.  A share depends on that object
- * alone, never on a walk over others: what a change costs does not grow with
- * the world, and compiling object by object equals compiling all at once.
- * Called by the agent; pure. */
+ * and names alone, never on a walk over others: what a change costs does not
+ * grow with the world, and compiling object by object equals compiling all at
+ * once.  Called by the agent; pure.
+ *
+ * compile.c has the switched part, compile-gateway.c what is routed and
+ * translated. */
 
 #include "overlay/model.h"
 #include "overlay/plan.h"
@@ -15,14 +18,39 @@
  * endpoint may send. */
 void compile_static(struct plan *);
 
-void compile_network(const struct network *, struct plan *);
+/* What a network's flows need to know of its host. */
+struct compile_place {
+    uint16_t slot;                  /* Its transit address and its zone of
+                                     * connection tracking; 0: no way out. */
+    ofp_port_t external;            /* The port to the host; 0: none. */
+    int mtu;                        /* Of its endpoints; 0: not known. */
+};
+
+void compile_network(const struct network *, const struct compile_place *,
+                     struct plan *);
+
+/* The port to the host. */
+void compile_external(ofp_port_t port, struct plan *);
 
 /* A peer whose tunnel is the OpenFlow port 'port'.  'id', from 1, is what
  * registers and learned flows call it. */
 void compile_peer(uint32_t id, ofp_port_t port, struct plan *);
 
-/* An endpoint on port 'port', in the network of 'vni'. */
-void compile_endpoint(const struct endpoint *, uint32_t vni, ofp_port_t port,
-                      struct plan *);
+/* An endpoint on port 'port', in network 'net', whose slot is 'slot'. */
+void compile_endpoint(const struct endpoint *, const struct network *net,
+                      uint16_t slot, ofp_port_t port, struct plan *);
+
+/* Of compile-gateway.c, called by the above alone. */
+void compile_gateway_static(struct plan *);
+void compile_gateway_network(const struct network *,
+                             const struct compile_place *, struct plan *);
+void compile_gateway_peer(uint32_t id, struct plan *);
+void compile_gateway_endpoint(const struct endpoint *, const struct network *,
+                              uint16_t slot, ofp_port_t port, struct plan *);
+
+/* RFC 4861, section 7.2.4: answers a solicitation that matches 'match' (may be
+ * "") for 'ip' in network 'vni'. */
+void compile_nd_answer(const char *match, uint32_t vni, const char *ip,
+                       struct eth_addr mac, uint64_t cookie, struct plan *);
 
 #endif /* overlay/compile.h */

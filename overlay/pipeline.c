@@ -36,6 +36,12 @@ pipeline_goto_allowed(uint8_t from, uint8_t to)
     return false;
 }
 
+bool
+pipeline_table_is_learned(uint8_t table)
+{
+    return table == TABLE_LEARNED || table == TABLE_LOCATED;
+}
+
 void
 pipeline_table_map_init(struct ofputil_table_map *map)
 {

@@ -36,6 +36,9 @@ extern const struct pipeline_field_info pipeline_fields[];
 /* May a flow of table 'from' send a packet to table 'to'? */
 bool pipeline_goto_allowed(uint8_t from, uint8_t to);
 
+/* Is it filled by the switch itself? */
+bool pipeline_table_is_learned(uint8_t table);
+
 /* The tables' names for libopenvswitch's printers and parsers.  Destroy with
  * ofputil_table_map_destroy(). */
 void pipeline_table_map_init(struct ofputil_table_map *);
@@ -50,6 +53,7 @@ enum cookie_category {
     COOKIE_PEER,                    /* Object: the peer's id. */
     COOKIE_ENDPOINT,                /* Object: its OpenFlow port. */
     COOKIE_LEARNED,                 /* Object: the peer's id. */
+    COOKIE_EXTERNAL,
 };
 uint64_t pipeline_cookie(enum cookie_category, uint32_t object);
 bool pipeline_cookie_is_ours(uint64_t cookie);
@@ -62,5 +66,12 @@ bool pipeline_group_is_ours(uint32_t group);
 
 /* What learn() may hold for one peer, and for how many seconds unused. */
 enum { LEARN_MAX = 4096, LEARN_IDLE_S = 300 };
+
+/* The controller's id of our connection: packets for the agent go to it
+ * alone. */
+enum { CONTROLLER_ID = 0x5746 };
+
+/* Packets a second, and at once, that one port may have the agent look at. */
+enum { METER_RATE = 100, METER_BURST = 50 };
 
 #endif /* overlay/pipeline.h */

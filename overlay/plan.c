@@ -21,6 +21,7 @@ static struct plan_flow *find_flow(const struct plan *,
                                    const struct plan_flow *);
 static struct plan_bucket *find_bucket(const struct plan *, uint32_t group,
                                        uint32_t port);
+static struct plan_meter *find_meter(const struct plan *, uint32_t id);
 static void insert_flow(struct plan *, struct plan_flow *);
 static void destroy_flow(struct plan_flow *);
 static void check_steps(const struct plan_flow *);
@@ -36,6 +37,7 @@ plan_init(struct plan *plan)
 {
     hmap_init(&plan->flows);
     hmap_init(&plan->buckets);
+    hmap_init(&plan->meters);
 }
 
 void
@@ -49,6 +51,10 @@ plan_clear(struct plan *plan)
     HMAP_FOR_EACH_POP (bucket, node, &plan->buckets) {
         free(bucket);
     }
+    struct plan_meter *meter;
+    HMAP_FOR_EACH_POP (meter, node, &plan->meters) {
+        free(meter);
+    }
 }
 
 void
@@ -57,6 +63,7 @@ plan_finish(struct plan *plan)
     plan_clear(plan);
     hmap_destroy(&plan->flows);
     hmap_destroy(&plan->buckets);
+    hmap_destroy(&plan->meters);
 }
 
 void
@@ -64,6 +71,7 @@ plan_swap(struct plan *a, struct plan *b)
 {
     hmap_swap(&a->flows, &b->flows);
     hmap_swap(&a->buckets, &b->buckets);
+    hmap_swap(&a->meters, &b->meters);
 }
 
 void
@@ -130,6 +138,16 @@ plan_add_bucket(struct plan *plan, uint32_t group, ofp_port_t port)
 }
 
 void
+plan_add_meter(struct plan *plan, uint32_t id)
+{
+    if (!find_meter(plan, id)) {
+        struct plan_meter *meter = xmalloc(sizeof *meter);
+        meter->id = id;
+        hmap_insert(&plan->meters, &meter->node, hash_int(id, 0));
+    }
+}
+
+void
 plan_merge(struct plan *dst, const struct plan *src)
 {
     const struct plan_flow *flow;
@@ -143,22 +161,21 @@ plan_merge(struct plan *dst, const struct plan *src)
     HMAP_FOR_EACH (bucket, node, &src->buckets) {
         add_bucket(dst, bucket->group, bucket->port);
     }
+    const struct plan_meter *meter;
+    HMAP_FOR_EACH (meter, node, &src->meters) {
+        plan_add_meter(dst, meter->id);
+    }
 }
 
-static void
-ops_add(struct plan_ops *ops, enum plan_op_kind kind,
-        const struct plan_flow *flow, const struct plan_bucket *bucket)
+static struct plan_op *
+ops_add(struct plan_ops *ops, enum plan_op_kind kind)
 {
     if (ops->n >= ops->allocated) {
         ops->ops = x2nrealloc(ops->ops, &ops->allocated, sizeof *ops->ops);
     }
     struct plan_op *op = &ops->ops[ops->n++];
     op->kind = kind;
-    if (flow) {
-        op->flow = flow;
-    } else {
-        op->bucket = bucket;
-    }
+    return op;
 }
 
 static int
@@ -177,24 +194,38 @@ plan_diff(const struct plan *old, const struct plan *new,
     HMAP_FOR_EACH (flow, node, &new->flows) {
         const struct plan_flow *there = find_flow(old, flow);
         if (!there || !flow_same_body(flow, there)) {
-            ops_add(ops, PLAN_FLOW_ADD, flow, NULL);
+            ops_add(ops, PLAN_FLOW_ADD)->flow = flow;
         }
     }
     HMAP_FOR_EACH (flow, node, &old->flows) {
         if (!find_flow(new, flow)) {
-            ops_add(ops, PLAN_FLOW_DEL, flow, NULL);
+            ops_add(ops, PLAN_FLOW_DEL)->flow = flow;
         }
     }
 
     const struct plan_bucket *b;
     HMAP_FOR_EACH (b, node, &new->buckets) {
         if (!find_bucket(old, b->group, b->port)) {
-            ops_add(ops, b->port ? PLAN_BUCKET_ADD : PLAN_GROUP_ADD, NULL, b);
+            ops_add(ops, (b->port ? PLAN_BUCKET_ADD
+                          : PLAN_GROUP_ADD))->bucket = b;
         }
     }
     HMAP_FOR_EACH (b, node, &old->buckets) {
         if (!find_bucket(new, b->group, b->port)) {
-            ops_add(ops, b->port ? PLAN_BUCKET_DEL : PLAN_GROUP_DEL, NULL, b);
+            ops_add(ops, (b->port ? PLAN_BUCKET_DEL
+                          : PLAN_GROUP_DEL))->bucket = b;
+        }
+    }
+
+    const struct plan_meter *m;
+    HMAP_FOR_EACH (m, node, &new->meters) {
+        if (!find_meter(old, m->id)) {
+            ops_add(ops, PLAN_METER_ADD)->meter = m;
+        }
+    }
+    HMAP_FOR_EACH (m, node, &old->meters) {
+        if (!find_meter(new, m->id)) {
+            ops_add(ops, PLAN_METER_DEL)->meter = m;
         }
     }
     if (ops->n) {
@@ -225,6 +256,8 @@ plan_ops_format(const struct plan_ops *ops, struct ds *s)
         ds_put_cstr(s, add ? "+ " : "- ");
         if (op->kind == PLAN_FLOW_ADD || op->kind == PLAN_FLOW_DEL) {
             format_flow(op->flow, &map, s);
+        } else if (op->kind == PLAN_METER_ADD || op->kind == PLAN_METER_DEL) {
+            ds_put_format(s, "meter %"PRIu32"\n", op->meter->id);
         } else {
             char *text = format_bucket(op->bucket);
             ds_put_format(s, "%s\n", text);
@@ -239,6 +272,15 @@ plan_apply(struct plan *plan, const struct plan_ops *ops)
 {
     for (const struct plan_op *op = ops->ops; op < ops->ops + ops->n; op++) {
         switch (op->kind) {
+        case PLAN_METER_ADD:
+            plan_add_meter(plan, op->meter->id);
+            break;
+        case PLAN_METER_DEL: {
+            struct plan_meter *meter = find_meter(plan, op->meter->id);
+            hmap_remove(&plan->meters, &meter->node);
+            free(meter);
+            break;
+        }
         case PLAN_GROUP_ADD:
         case PLAN_BUCKET_ADD:
             add_bucket(plan, op->bucket->group, op->bucket->port);
@@ -323,6 +365,10 @@ plan_format(const struct plan *plan, struct ds *s)
     HMAP_FOR_EACH (b, node, &plan->buckets) {
         svec_add_nocopy(&lines, format_bucket(b));
     }
+    const struct plan_meter *m;
+    HMAP_FOR_EACH (m, node, &plan->meters) {
+        svec_add_nocopy(&lines, xasprintf("meter %"PRIu32, m->id));
+    }
     svec_sort(&lines);
     const char *line;
     SVEC_FOR_EACH (i, line, &lines) {
@@ -374,6 +420,18 @@ find_bucket(const struct plan *plan, uint32_t group, uint32_t port)
     return NULL;
 }
 
+static struct plan_meter *
+find_meter(const struct plan *plan, uint32_t id)
+{
+    struct plan_meter *meter;
+    HMAP_FOR_EACH_WITH_HASH (meter, node, hash_int(id, 0), &plan->meters) {
+        if (meter->id == id) {
+            return meter;
+        }
+    }
+    return NULL;
+}
+
 static void
 insert_flow(struct plan *plan, struct plan_flow *flow)
 {
@@ -399,6 +457,10 @@ check_steps(const struct plan_flow *flow)
         if (a->type == OFPACT_GOTO_TABLE) {
             uint8_t to = ofpact_get_GOTO_TABLE(a)->table_id;
             ovs_assert(pipeline_goto_allowed(flow->table, to));
+        } else if (a->type == OFPACT_CT) {
+            uint8_t to = ofpact_get_CT(a)->recirc_table;
+            ovs_assert(to == NX_CT_RECIRC_NONE
+                       || pipeline_goto_allowed(flow->table, to));
         } else if (a->type == OFPACT_RESUBMIT) {
             uint8_t to = ofpact_get_RESUBMIT(a)->table_id;
             ovs_assert(pipeline_goto_allowed(flow->table, to));

@@ -35,13 +35,21 @@ struct plan_bucket {
     uint32_t port;
 };
 
+/* A meter that drops what is more than METER_RATE packets a second. */
+struct plan_meter {
+    struct hmap_node node;          /* In plan's 'meters'. */
+    uint32_t id;                    /* The number of the port that it is of. */
+};
+
 struct plan {
     struct hmap flows;              /* By table, priority, match. */
     struct hmap buckets;            /* By group, port. */
+    struct hmap meters;             /* By id. */
 };
 
 #define PLAN_INITIALIZER(PLAN) \
-    { HMAP_INITIALIZER(&(PLAN)->flows), HMAP_INITIALIZER(&(PLAN)->buckets) }
+    { HMAP_INITIALIZER(&(PLAN)->flows), HMAP_INITIALIZER(&(PLAN)->buckets), \
+      HMAP_INITIALIZER(&(PLAN)->meters) }
 void plan_init(struct plan *);
 void plan_clear(struct plan *);
 void plan_finish(struct plan *);
@@ -61,27 +69,32 @@ void plan_add_observed(struct plan *, uint8_t table, uint16_t priority,
                        const struct ofpact *, size_t ofpacts_len);
 void plan_add_group(struct plan *, uint32_t group);
 void plan_add_bucket(struct plan *, uint32_t group, ofp_port_t);
+void plan_add_meter(struct plan *, uint32_t id);
 
 /* Adds copies of all that is in 'src'. */
 void plan_merge(struct plan *dst, const struct plan *src);
 
 /* The difference, in an order in which a switch can take it one by one:
- * groups, buckets and flows in, then flows, buckets and groups out. */
+ * meters, groups, buckets and flows in, then flows, buckets, groups and meters
+ * out. */
 enum plan_op_kind {
+    PLAN_METER_ADD,
     PLAN_GROUP_ADD,
     PLAN_BUCKET_ADD,
     PLAN_FLOW_ADD,                  /* Also replaces one of the same key. */
     PLAN_FLOW_DEL,
     PLAN_BUCKET_DEL,
     PLAN_GROUP_DEL,
+    PLAN_METER_DEL,
 };
-#define PLAN_OP_KINDS (PLAN_GROUP_DEL + 1)
+#define PLAN_OP_KINDS (PLAN_METER_DEL + 1)
 
 struct plan_op {
     enum plan_op_kind kind;
     union {
         const struct plan_flow *flow;       /* Borrowed from a plan. */
         const struct plan_bucket *bucket;   /* Likewise. */
+        const struct plan_meter *meter;     /* Likewise. */
     };
 };
 

@@ -453,7 +453,8 @@ send_flows(struct place *all[], int n, bool add)
     (void) bundle_control(OFPBCT_OPEN_REQUEST);
     for (int i = 0; i < n; i++) {
         if (add) {
-            compile_endpoint(&all[i]->ep, vni, all[i]->ofport,
+            const struct network net = { .vni = vni };
+            compile_endpoint(&all[i]->ep, &net, 0, all[i]->ofport,
                              &all[i]->share);
         }
         add_share(&all[i]->share, add);

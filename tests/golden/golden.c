@@ -8,6 +8,10 @@
  *
  *     #! peer ID PORT                      a tunnel
  *     #! endpoint NETWORK PORT MAC IP...   an endpoint
+ *     #! publish HOSTPORT PORT             of the next endpoint, by TCP
+ *     #! external PORT                     the port to the host
+ *
+ * Networks that translate have their VNI as their slot; the MTU is 1450.
  */
 
 #include <config.h>
@@ -36,13 +40,23 @@ read_file(const char *path, size_t *size)
     return text;
 }
 
+static uint16_t
+slot_of(const struct network *net)
+{
+    return net->external == EXTERNAL_NAT ? net->vni : 0;
+}
+
 static void
-add_endpoint(const struct peerlist *list, char *args, struct plan *plan)
+add_endpoint(const struct peerlist *list, char *args,
+             const struct publish *publish, struct plan *plan)
 {
     char *save = NULL;
     const char *network = strtok_r(args, " ", &save);
     int port = atoi(strtok_r(NULL, " ", &save));
     struct endpoint ep = { .n_ips = 0 };
+    if (publish->port) {
+        ep.publishes[ep.n_publishes++] = *publish;
+    }
     if (!eth_addr_from_string(strtok_r(NULL, " ", &save), &ep.mac)) {
         ovs_fatal(0, "bad MAC");
     }
@@ -52,8 +66,8 @@ add_endpoint(const struct peerlist *list, char *args, struct plan *plan)
             ovs_fatal(0, "%s", error);
         }
     }
-    compile_endpoint(&ep, peerlist_network(list, network)->vni,
-                     u16_to_ofp(port), plan);
+    const struct network *net = peerlist_network(list, network);
+    compile_endpoint(&ep, net, slot_of(net), u16_to_ofp(port), plan);
 }
 
 static void
@@ -67,18 +81,35 @@ compile_scenario(const char *path, struct plan *plan)
         ovs_fatal(0, "%s", error);
     }
     compile_static(plan);
+    unsigned int external = 0;
+    const char *line_external = strstr(text, "#! external ");
+    if (line_external) {
+        (void) sscanf(line_external, "#! external %u", &external);
+        compile_external(u16_to_ofp(external), plan);
+    }
     struct shash_node *node;
     SHASH_FOR_EACH (node, &list->networks) {
-        compile_network(node->data, plan);
+        const struct network *net = node->data;
+        struct compile_place place = {
+            .slot = slot_of(net),
+            .external = u16_to_ofp(external),
+            .mtu = 1450,
+        };
+        compile_network(net, &place, plan);
     }
     char *save = NULL;
+    struct publish publish = { .protocol = IPPROTO_TCP };
     for (char *line = strtok_r(text, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
         unsigned int id, port;
         if (sscanf(line, "#! peer %u %u", &id, &port) == 2) {
             compile_peer(id, u16_to_ofp(port), plan);
+        } else if (sscanf(line, "#! publish %u %u", &id, &port) == 2) {
+            publish.host_port = id;
+            publish.port = port;
         } else if (!strncmp(line, "#! endpoint ", 12)) {
-            add_endpoint(list, line + 12, plan);
+            add_endpoint(list, line + 12, &publish, plan);
+            publish.port = 0;
         }
     }
     peerlist_destroy(list);
@@ -122,7 +153,7 @@ print_table_page(const struct pipeline_table_info *t, const char *flows)
         line += n + (line[n] == '\n');
     }
     free(prefix);
-    if (t->id == TABLE_LEARNED) {
+    if (pipeline_table_is_learned(t->id)) {
         printf("(the switch's own)\n");
     }
     printf("```\n");
@@ -137,16 +168,18 @@ print_page(const char *flows)
            "# The pipeline\n\n"
            "The OpenFlow tables of the bridge, in the order a packet sees "
            "them. The flows are\nthose of one host with two endpoints on "
-           "network blue (VNI 100): ports 2 and 3;\nand one tunnel, port 1, "
-           "to peer 1. `ovs-ofctl -O OpenFlow15 dump-flows br-weft`\nshows "
-           "yours.\n\n"
+           "network blue (VNI 100): ports 2 and 3, of\nwhich the first "
+           "has port 80 published as the host's port 8080; one tunnel, port "
+           "1,\nto peer 1; and the way out by the host, port 9. Network green "
+           "(VNI 200) is\nreached by a router. `ovs-ofctl -O OpenFlow15 "
+           "dump-flows br-weft` shows yours.\n\n"
            "Registers:\n\n");
     for (const struct pipeline_field_info *f = pipeline_fields; f->id; f++) {
         printf("- `%s` (REG_%s): %s\n", f->reg, f->id, f->holds);
     }
     printf("\nCookies: `0x5746`, a byte 0, a category (1 static, 2 network, "
-           "3 peer, 4 endpoint,\n5 learned), and 32 bits of the object (VNI, "
-           "the peer's id, OpenFlow port, the\npeer's id).\n\n"
+           "3 peer, 4 endpoint,\n5 learned, 6 external), and 32 bits of the object "
+           "(VNI, the peer's id, OpenFlow\nport, the peer's id).\n\n"
            "Groups: `0x57000000` has a bucket for each tunnel, `0x57000000` "
            "+ VNI one for\neach endpoint of the network here.\n");
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {

@@ -23,6 +23,26 @@ next(uint32_t *seed)
     return *seed >> 8;
 }
 
+/* A network with all that is routed, from the second on. */
+static void
+make_network(int i, int variant, struct network *net)
+{
+    static const char *const subnets[] = { "10.1.0.0/16", "fd00::/48" };
+    static const char *const gateways[] = { "10.1.0.1/16", "fd00::1/48" };
+    for (size_t j = 0; j < 2; j++) {
+        struct prefix p;
+        assert_null(prefix_parse(subnets[j], &net->subnets[j]));
+        assert_null(prefix_parse(gateways[j], &p));
+        if (i > 1) {
+            net->gateways[j] = p.addr;
+        }
+    }
+    net->n_subnets = 2;
+    net->domain = net->vni;
+    net->dhcp = variant;
+    net->external = i > 2 ? EXTERNAL_NAT : EXTERNAL_NONE;
+}
+
 /* The share of object 'i' in one of several variants. */
 static void
 compile_object(int i, int variant, struct plan *plan)
@@ -31,7 +51,13 @@ compile_object(int i, int variant, struct plan *plan)
         compile_static(plan);
     } else if (i < 4) {
         struct network net = { .vni = i * 100 + variant };
-        compile_network(&net, plan);
+        make_network(i, variant, &net);
+        struct compile_place place = {
+            .slot = net.external == EXTERNAL_NAT ? net.vni : 0,
+            .external = u16_to_ofp(90),
+            .mtu = 1450,
+        };
+        compile_network(&net, &place, plan);
     } else if (i < 8) {
         compile_peer(i, u16_to_ofp(100 + i + variant * 10), plan);
     } else {
@@ -43,7 +69,11 @@ compile_object(int i, int variant, struct plan *plan)
         assert_null(prefix_parse(v6, &ep.ips[1]));
         free(v4);
         free(v6);
-        compile_endpoint(&ep, 100 * (1 + i % 3), u16_to_ofp(i), plan);
+        ep.publishes[0] = (struct publish) { 8000 + i, 80, IPPROTO_TCP };
+        ep.n_publishes = 1;
+        struct network net = { .vni = 100 * (1 + i % 3) };
+        make_network(1 + i % 3, 0, &net);
+        compile_endpoint(&ep, &net, net.vni, u16_to_ofp(i), plan);
     }
 }
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_GATEWAY_H
+#define AGENT_GATEWAY_H 1
+
+/* The part of the gateways that no flow can do: hands what the switch sends up
+ * to overlay/answer.h, and its answers back; and advertises the gateways of
+ * IPv6 from time to time. */
+
+#include "agent/endpoints.h"
+#include "agent/ofswitch.h"
+
+struct gateway;
+
+struct gateway *gateway_create(const struct endpoints *, struct ofswitch *);
+void gateway_destroy(struct gateway *);
+void gateway_set_list(struct gateway *, const struct peerlist *);
+void gateway_set_mtu(struct gateway *, int mtu);
+void gateway_run(struct gateway *);
+void gateway_wait(struct gateway *);
+
+/* A packet from 'port', for the reason 'why' of enum answer_why. */
+void gateway_packet(struct gateway *, ofp_port_t port, uint32_t why,
+                    const void *frame, size_t size);
+
+#endif /* agent/gateway.h */
