@@ -28,7 +28,8 @@ weftd_SOURCES = \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \
 	agent/weftd.c \
-	agent/who.c agent/who.h
+	agent/who.c agent/who.h \
+	agent/zones.c agent/zones.h
 weftd_LDADD = libovsdbrows.a liboverlay.a $(OVS_LIBS) \
 	$(MNL_LIBS) $(EVENT_LIBS) $(INIH_LIBS) $(NFTABLES_LIBS)
 
