@@ -469,8 +469,9 @@ check_steps(const struct plan_flow *flow)
 }
 
 /* What ofpacts_equal() compares though it means nothing: which of several
- * encodings an action was decoded from, and the gaps behind a set_field's
- * value and mask, which the library leaves as they were. */
+ * encodings an action was decoded from, the gaps behind a set_field's value
+ * and mask, which the library leaves as they were, and what only a switch
+ * knows of meters. */
 static void
 normalise(struct ofpact *ofpacts, size_t ofpacts_len)
 {
@@ -483,6 +484,13 @@ normalise(struct ofpact *ofpacts, size_t ofpacts_len)
             size_t gap = ROUND_UP(n, OFPACT_ALIGNTO) - n;
             memset((char *) sf->value + n, 0, gap);
             memset((char *) ofpact_set_field_mask(sf) + n, 0, gap);
+        } else if (a->type == OFPACT_METER) {
+            ofpact_get_METER(a)->provider_meter_id = 0;
+        } else if (a->type == OFPACT_CONTROLLER) {
+            ofpact_get_CONTROLLER(a)->provider_meter_id = 0;
+        } else if (a->type == OFPACT_CT) {
+            struct ofpact_conntrack *ct = ofpact_get_CT(a);
+            normalise(ct->actions, ofpact_ct_get_action_len(ct));
         }
     }
 }
