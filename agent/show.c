@@ -16,6 +16,8 @@
 
 static struct json *endpoints_rows(const struct agent *);
 static struct json *networks_to_json(const struct agent *);
+static void put_routing(struct json *, const struct network *);
+static struct json *routers_to_json(const struct agent *);
 static struct json *peers_to_json(const struct agent *);
 static struct json *reports_to_json(const struct agent *);
 static void put_summary(struct agent *, struct json *);
@@ -34,6 +36,8 @@ static const struct {
     { "network", networks_to_json, {
         { "name", "NETWORK" }, { "vni", "VNI" }, { "subnet", "SUBNET" },
         { "slice", "THIS HOST'S SLICE" }, { "mtu", "MTU" }, { NULL, NULL } } },
+    { "router", routers_to_json, {
+        { "name", "ROUTER" }, { "networks", "NETWORKS" }, { NULL, NULL } } },
     { "peer", peers_to_json, {
         { "name", "PEER" }, { "address", "ADDRESS" }, { "tunnel", "TUNNEL" },
         { "bfd", "BFD" }, { "reason", "" }, { NULL, NULL } } },
@@ -156,6 +160,7 @@ networks_to_json(const struct agent *a)
         json_object_put(row, "subnet", prefixes_to_json(net->subnets,
                                                         net->n_subnets));
         json_object_put(row, "mtu", json_integer_create(a->mtu));
+        put_routing(row, net);
 
         struct json *slices = json_array_create_empty();
         for (size_t j = 0; j < net->n_subnets; j++) {
@@ -172,6 +177,87 @@ networks_to_json(const struct agent *a)
             free(error);
         }
         json_object_put(row, "slice", slices);
+        json_array_add(rows, row);
+    }
+    free(nodes);
+    return rows;
+}
+
+static struct json *
+address_to_json(const struct in6_addr *addr)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    address_format(addr, &s);
+    return json_string_create_nocopy(ds_steal_cstr(&s));
+}
+
+static void
+put_array(struct json *row, const char *key, struct json *array)
+{
+    if (json_array(array)->n) {
+        json_object_put(row, key, array);
+    } else {
+        json_destroy(array);
+    }
+}
+
+/* What leads out of the network, and what it tells its endpoints: as much as
+ * there is. */
+static void
+put_routing(struct json *row, const struct network *net)
+{
+    struct json *gateways = json_array_create_empty();
+    struct json *dns = json_array_create_empty();
+    struct json *routes = json_array_create_empty();
+    for (size_t i = 0; i < net->n_subnets; i++) {
+        if (ipv6_addr_is_set(&net->gateways[i])) {
+            json_array_add(gateways, address_to_json(&net->gateways[i]));
+        }
+    }
+    for (size_t i = 0; i < net->n_dns; i++) {
+        json_array_add(dns, address_to_json(&net->dns[i]));
+    }
+    for (size_t i = 0; i < net->n_routes; i++) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+        prefix_format(&net->routes[i].dst, &s);
+        ds_put_cstr(&s, " via ");
+        address_format(&net->routes[i].via, &s);
+        json_array_add(routes, json_string_create_nocopy(ds_steal_cstr(&s)));
+    }
+    put_array(row, "gateway", gateways);
+    put_array(row, "dns", dns);
+    put_array(row, "route", routes);
+    if (net->external == EXTERNAL_NAT) {
+        json_object_put_string(row, "external", "nat");
+    }
+    if (net->dhcp) {
+        json_object_put_string(row, "dhcp", "on");
+    }
+    if (net->router) {
+        json_object_put_string(row, "router", net->router);
+    }
+}
+
+static struct json *
+routers_to_json(const struct agent *a)
+{
+    const struct peerlist *list = directory_list(a->directory);
+    struct json *rows = json_array_create_empty();
+    if (!list) {
+        return rows;
+    }
+    const struct shash_node **nodes = shash_sort(&list->routers);
+    for (size_t i = 0; i < shash_count(&list->routers); i++) {
+        const struct router *router = nodes[i]->data;
+        const char **names = sset_sort(&router->networks);
+        struct json *networks = json_array_create_empty();
+        for (size_t j = 0; j < sset_count(&router->networks); j++) {
+            json_array_add(networks, json_string_create(names[j]));
+        }
+        free(names);
+        struct json *row = json_object_create();
+        json_object_put_string(row, "name", router->name);
+        json_object_put(row, "networks", networks);
         json_array_add(rows, row);
     }
     free(nodes);

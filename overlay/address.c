@@ -31,6 +31,7 @@ static const struct special {
     { { V6(0xff00, 0), 8 }, "is a multicast address" },
 };
 
+static char *refuse_host_bits(const char *s, const struct prefix *);
 static int prefix_width(const struct prefix *);
 static struct in6_addr prefix_mask(const struct prefix *);
 static struct in6_addr prefix_base(const struct prefix *);
@@ -108,18 +109,8 @@ prefix_parse_subnet(const char *s, struct prefix *p)
 {
     char *error = prefix_parse(s, p);
 
+    error = error ? error : refuse_host_bits(s, p);
     if (error) {
-        return error;
-    }
-
-    struct prefix proper = { prefix_base(p), p->len };
-    if (!prefix_equal(&proper, p)) {
-        struct ds ds = DS_EMPTY_INITIALIZER;
-
-        prefix_format(&proper, &ds);
-        error = xasprintf("%s has bits beyond its prefix: write %s", s,
-                          ds_cstr(&ds));
-        ds_destroy(&ds);
         return error;
     }
     if (!p->len || p->len > prefix_width(p) - 2) {
@@ -134,6 +125,23 @@ prefix_parse_subnet(const char *s, struct prefix *p)
         }
     }
     return NULL;
+}
+
+char *
+prefix_parse_route(const char *s, struct prefix *p)
+{
+    char *error = prefix_parse(s, p);
+
+    error = error ? error : refuse_host_bits(s, p);
+    for (size_t i = 0; !error && i < ARRAY_SIZE(specials); i++) {
+        if (prefix_within(p, &specials[i].block)) {
+            error = xasprintf("%s: each address of it %s: choose another, "
+                              "like %s", s, specials[i].reason,
+                              prefix_is_v4(p) ? "10.9.0.0/16"
+                                              : "fd00:9::/64");
+        }
+    }
+    return error;
 }
 
 void
@@ -180,6 +188,15 @@ bool
 prefix_within(const struct prefix *inner, const struct prefix *outer)
 {
     return inner->len >= outer->len && prefix_contains(outer, &inner->addr);
+}
+
+struct in6_addr
+prefix_first_host(const struct prefix *subnet)
+{
+    struct in6_addr addr = prefix_base(subnet);
+
+    put_host_bits(&addr, 1, 0, 1);
+    return addr;
 }
 
 const char *
@@ -248,9 +265,7 @@ address_allocate(const struct prefix *subnet, const struct prefix *slice,
 {
     int host_bits = MIN(prefix_width(slice) - slice->len, 31);
     uint32_t n = UINT32_C(1) << host_bits;
-    struct in6_addr gateway = prefix_base(subnet);
-
-    put_host_bits(&gateway, 1, 0, 1);
+    struct in6_addr gateway = prefix_first_host(subnet);
     uint32_t first = MAX(*number, 1);
     for (uint32_t i = first; i < n && i - first < ALLOCATE_TRIES_MAX; i++) {
         struct in6_addr candidate = prefix_base(slice);
@@ -270,6 +285,7 @@ address_allocate(const struct prefix *subnet, const struct prefix *slice,
 char *
 mac_prefix_parse(const char *s, struct mac_prefix *p)
 {
+    static const struct eth_addr gateway = GATEWAY_MAC;
     size_t n = strlen(s);
     bool ok = n == 5 || n == 8;
 
@@ -286,6 +302,11 @@ mac_prefix_parse(const char *s, struct mac_prefix *p)
         return xasprintf("%s is not of unicast, locally administered MAC "
                          "addresses: write %02x%s", s,
                          (p->octets[0] & 0xfc) | 2, &s[2]);
+    }
+    if (p->octets[0] == gateway.ea[0] && p->octets[1] == gateway.ea[1]
+        && (n == 5 || p->octets[2] == gateway.ea[2])) {
+        return xasprintf("%s: 0e:57:00 belongs to Weft's gateways: write "
+                         "0a:57", s);
     }
     p->len = (n + 1) / 3;
     return NULL;
@@ -324,6 +345,25 @@ address_link_local(struct eth_addr mac)
 
     in6_generate_lla(mac, &addr);
     return addr;
+}
+
+/* Are there bits beyond the prefix 's', which is 'p'?  Returns NULL or an
+ * owned message. */
+static char *
+refuse_host_bits(const char *s, const struct prefix *p)
+{
+    struct prefix proper = { prefix_base(p), p->len };
+
+    if (prefix_equal(&proper, p)) {
+        return NULL;
+    }
+
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    prefix_format(&proper, &ds);
+    char *error = xasprintf("%s has bits beyond its prefix: write %s", s,
+                            ds_cstr(&ds));
+    ds_destroy(&ds);
+    return error;
 }
 
 static int

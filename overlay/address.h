@@ -28,6 +28,11 @@ char *prefix_parse(const char *s, struct prefix *p);
  * its prefix: write 10.1.0.0/16") and subnets of length 0, longer than /30 or
  * /126, or with addresses that address_refuse_unicast() refuses. */
 char *prefix_parse_subnet(const char *s, struct prefix *p);
+
+/* As prefix_parse(), of where a route leads: refuses bits beyond the prefix,
+ * and prefixes without any address that may be a host's.  A single address and
+ * everything (0.0.0.0/0, ::/0) are accepted. */
+char *prefix_parse_route(const char *s, struct prefix *p);
 void prefix_format(const struct prefix *, struct ds *);
 bool prefix_is_v4(const struct prefix *);
 bool prefix_equal(const struct prefix *, const struct prefix *);
@@ -38,6 +43,9 @@ bool prefix_overlaps(const struct prefix *, const struct prefix *);
 
 /* Are all addresses of 'inner' within 'outer'? */
 bool prefix_within(const struct prefix *inner, const struct prefix *outer);
+
+/* The address after the subnet's own: 10.1.0.1 of 10.1.0.0/16. */
+struct in6_addr prefix_first_host(const struct prefix *subnet);
 
 /* Why 'addr', of a host in 'subnet', cannot be an endpoint's ("is the network
  * address of its subnet", "is the broadcast address of its subnet", "is not
@@ -62,7 +70,7 @@ char *address_slice(const struct peerlist *, const struct peer *self,
 /* The first address of 'slice' that 'taken(addr, aux)' says is free, from the
  * one with number '*number' (0 is the slice's own first address, which is
  * never given), whose number it stores there; never the first two addresses
- * (the network's own and its gateway's) or the broadcast address of 'subnet'.
+ * (the network's own and what is its gateway's by default) or the broadcast address of 'subnet'.
  * Tries at most 65,536.  Returns false if none is free. */
 bool address_allocate(const struct prefix *subnet, const struct prefix *slice,
                       bool (*taken)(const struct in6_addr *, const void *aux),
@@ -70,7 +78,8 @@ bool address_allocate(const struct prefix *subnet, const struct prefix *slice,
                       struct in6_addr *addr);
 
 /* "0a:57" or "0a:57:01" into '*p': unicast, locally administered (IEEE
- * 802-2014, section 8.2).  Returns NULL or an owned message. */
+ * 802-2014, section 8.2), and not of GATEWAY_MAC.  Returns NULL or an owned
+ * message. */
 char *mac_prefix_parse(const char *s, struct mac_prefix *p);
 
 /* The MAC of an endpoint whose first address is 'addr': the prefix (0a:57 by

@@ -4,6 +4,7 @@
 #include "overlay/admit.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "overlay/address.h"
 #include "overlay/ifname.h"
 #include "packets.h"
@@ -162,12 +163,8 @@ static char *
 check_ip(const struct prefix *ip, const struct network *net,
          struct claims *claims)
 {
-    const struct prefix *subnet = NULL;
-    for (size_t i = 0; i < net->n_subnets; i++) {
-        if (prefix_contains(&net->subnets[i], &ip->addr)) {
-            subnet = &net->subnets[i];
-        }
-    }
+    const struct in6_addr *gateway;
+    const struct prefix *subnet = network_subnet(net, &ip->addr, &gateway);
     struct ds s = DS_EMPTY_INITIALIZER;
     prefix_format(ip, &s);
     const struct endpoint *other = claims_by_ip(claims, net->name, &ip->addr);
@@ -181,6 +178,11 @@ check_ip(const struct prefix *ip, const struct network *net,
     } else if (ip->len < subnet->len) {
         error = xasprintf("address %s: the subnet of network %s has /%d",
                           ds_cstr(&s), net->name, subnet->len);
+    } else if (gateway && ipv6_addr_equals(gateway, &ip->addr)) {
+        ds_clear(&s);
+        address_format(gateway, &s);
+        error = xasprintf("address %s is the gateway of network %s",
+                          ds_cstr(&s), net->name);
     } else if (other) {
         error = xasprintf("address %s is taken by endpoint %s", ds_cstr(&s),
                           other->name);
@@ -190,6 +192,7 @@ check_ip(const struct prefix *ip, const struct network *net,
 }
 
 struct taken_aux {
+    const struct network *net;
     struct claims *claims;
     const struct endpoint *ep;      /* With its network and its addresses so
                                      * far. */
@@ -199,7 +202,10 @@ static bool
 is_taken(const struct in6_addr *addr, const void *aux_)
 {
     const struct taken_aux *aux = aux_;
-    return endpoint_has_ip(aux->ep, addr)
+    const struct in6_addr *gateway;
+    (void) network_subnet(aux->net, addr, &gateway); /* Only the gateway. */
+    return (gateway && ipv6_addr_equals(gateway, addr))
+           || endpoint_has_ip(aux->ep, addr)
            || claims_by_ip(aux->claims, aux->ep->network, addr);
 }
 
@@ -208,7 +214,7 @@ static char *
 choose_automatic(const struct network *net, const struct admit_host *host,
                  struct claims *claims, struct endpoint *ep)
 {
-    struct taken_aux aux = { claims, ep };
+    struct taken_aux aux = { net, claims, ep };
     bool done[2] = { false, false };
 
     for (size_t i = 0; i < net->n_subnets; i++) {
@@ -258,22 +264,40 @@ choose_addresses(const struct attach_request *req, const struct network *net,
     return req->ip_auto ? choose_automatic(net, host, claims, ep) : NULL;
 }
 
+/* May 'mac', which a user gives, be an endpoint's? */
+static char *
+check_mac(struct eth_addr mac, const struct network *net,
+          struct claims *claims)
+{
+    static const struct eth_addr gateway = GATEWAY_MAC;
+    const struct endpoint *other = claims_by_mac(claims, net->name, mac);
+    const char *reason
+        = (eth_addr_equals(mac, gateway) ? "is the gateway's"
+           : !memcmp(mac.ea, gateway.ea, 3)
+           ? "is no endpoint's: 0e:57:00 belongs to Weft's gateways"
+           : NULL);
+    if (reason) {
+        return xasprintf("MAC "ETH_ADDR_FMT" %s", ETH_ADDR_ARGS(mac), reason);
+    }
+    return (other
+            ? xasprintf("MAC "ETH_ADDR_FMT" is taken by endpoint %s",
+                        ETH_ADDR_ARGS(mac), other->name)
+            : NULL);
+}
+
 static char *
 choose_mac(const struct attach_request *req, const struct network *net,
            struct claims *claims, struct endpoint *ep)
 {
+    static const struct eth_addr gateway = GATEWAY_MAC;
     if (!eth_addr_is_zero(req->mac)) {
-        const struct endpoint *other = claims_by_mac(claims, net->name,
-                                                     req->mac);
         ep->mac = req->mac;
-        return (other
-                ? xasprintf("MAC "ETH_ADDR_FMT" is taken by endpoint %s",
-                            ETH_ADDR_ARGS(req->mac), other->name)
-                : NULL);
+        return check_mac(req->mac, net, claims);
     }
     for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
         ep->mac = mac_derive(&net->mac_prefix, &ep->ips[0].addr, i);
-        if (!claims_by_mac(claims, net->name, ep->mac)) {
+        if (!eth_addr_equals(ep->mac, gateway)
+            && !claims_by_mac(claims, net->name, ep->mac)) {
             return NULL;
         }
     }

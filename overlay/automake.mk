@@ -13,8 +13,10 @@ liboverlay_a_SOURCES = \
 	overlay/transit.c overlay/transit.h \
 	overlay/ifname.c overlay/ifname.h \
 	overlay/model.c overlay/model.h \
+	overlay/peercheck.c overlay/peercheck.h \
 	overlay/peerdraft.c overlay/peerdraft.h \
 	overlay/peerfile.c overlay/peerfile.h \
+	overlay/peerkey.c overlay/peerkey.h \
 	overlay/peerlist.c overlay/peerlist.h \
 	overlay/pipeline.c overlay/pipeline.h overlay/pipeline.def \
 	overlay/plan.c overlay/plan.h \

@@ -4,30 +4,43 @@
 #define OVERLAY_PEERDRAFT_H 1
 
 /* A peer list in the making: takes sections and keys one by one, as
- * peerfile.c finds them in a file, and refuses those that are wrong.  What
- * only the whole list can show is left to peerlist.c. */
+ * peerfile.c finds them in a file, and refuses those that are wrong.  The
+ * keys are peerkey.c's; what only the whole list can show is left to
+ * peercheck.c. */
 
 #include "openvswitch/compiler.h"
 #include "overlay/model.h"
 
-enum { PEERDRAFT_KEYS = 6 };
+enum { PEERDRAFT_KEYS = 12 };
 
 /* What a message is about. */
 struct peerdraft_source {
-    const char *kind;               /* "network", "peer"; NULL: neither. */
+    const char *kind;               /* "network", "router", "peer"; NULL:
+                                     * none of them. */
     const char *name;               /* Borrowed from the list. */
     int line;                       /* From 1. */
 };
 
-/* A subnet or a slice, and where it stands. */
+/* A subnet, slice, gateway (a prefix of full length) or route (where it leads
+ * to), and where it stands. */
 struct peerdraft_claim {
     struct prefix prefix;
+    struct in6_addr via;            /* Of a route. */
+    struct network *network;        /* Whose it is; NULL for a slice.  Borrowed
+                                     * from the list. */
     struct peerdraft_source source;
 };
 
 struct peerdraft_claims {
     struct peerdraft_claim *a;      /* Owned.  In the order of the file. */
     size_t n, allocated;
+};
+
+/* What a router says is one of its networks. */
+struct peerdraft_member {
+    char *name;                     /* Owned. */
+    struct router *router;          /* Borrowed from the list. */
+    struct peerdraft_source source;
 };
 
 struct peerdraft {
@@ -37,15 +50,22 @@ struct peerdraft {
                                      * first one: it ends the work. */
     struct peerdraft_source here;   /* The section, and the line, which the
                                      * caller counts. */
-    struct peerdraft_claims subnets; /* Of all networks. */
+    struct peerdraft_claims subnets, gateways, routes; /* Of all networks. */
     struct peerdraft_claims slices; /* Of all peers. */
+    struct peerdraft_member *members; /* Owned.  Of all routers. */
+    size_t n_members, allocated_members;
+
+    /* For peerkey.c. */
+    struct network *network;        /* The section's, or NULL. */
+    struct router *router;          /* The section's, or NULL. */
+    struct peer *peer;              /* The section's, or NULL. */
+    struct shash unique;            /* "vni 100", "[peer hosta]" -> its
+                                     * peerdraft_source. */
 
     /* Private. */
-    struct network *network;        /* The section's, or NULL. */
-    struct peer *peer;              /* The section's, or NULL. */
     int section_line;
-    int key_lines[PEERDRAFT_KEYS];  /* Where a key first stands, or 0. */
-    struct shash unique;            /* "vni 100" -> its peerdraft_source. */
+    int key_lines[PEERDRAFT_KEYS];  /* Where a key stands, or 0. */
+    size_t key_counts[PEERDRAFT_KEYS]; /* How often it was given. */
 };
 
 void peerdraft_init(struct peerdraft *, const char *file);

@@ -8,6 +8,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/util.h"
 #include "overlay/address.h"
+#include "overlay/peercheck.h"
 #include "overlay/peerdraft.h"
 #include "overlay/peerfile.h"
 #include "packets.h"
@@ -20,13 +21,6 @@ struct owned {
     struct in6_addr *addrs;         /* Owned. */
     size_t n;
 };
-
-static bool check_slices(struct peerdraft *);
-static bool refuse_slice(struct peerdraft *, const struct peerdraft_claim *,
-                         const struct peerdraft_claim *other);
-static void sort_claims(struct peerdraft_claims *);
-static int compare_claims(const void *, const void *);
-static int compare_prefixes(const struct prefix *, const struct prefix *);
 
 static void owned_init(struct owned *, const struct in6_addr[], size_t n);
 static bool owns(const struct owned *, const struct peer *);
@@ -49,7 +43,7 @@ peerlist_parse(const char *file, const char *text, size_t size,
 
     *listp = NULL;
     peerdraft_init(&d, file);
-    if (peerfile_read(text, size, &d) && check_slices(&d)) {
+    if (peerfile_read(text, size, &d) && peercheck_run(&d)) {
         *listp = d.list;
         d.list = NULL;
     } else {
@@ -108,94 +102,6 @@ peerlist_peers_removal(const struct shash *old_peers,
                        const struct peerlist *new)
 {
     return check_removal(old_peers, &new->peers, "peers");
-}
-
-/* No slice overlaps another one, and each is within a subnet: both found in
- * one pass over them in the order of their addresses. */
-static bool
-check_slices(struct peerdraft *d)
-{
-    const struct prefix *outer = NULL;
-    size_t j = 0;
-
-    sort_claims(&d->slices);
-    sort_claims(&d->subnets);
-    for (size_t i = 0; i < d->slices.n; i++) {
-        const struct peerdraft_claim *slice = &d->slices.a[i];
-
-        /* If any two overlap, then also two neighbours. */
-        if (i && prefix_overlaps(&slice[-1].prefix, &slice->prefix)) {
-            return slice[-1].source.line < slice->source.line
-                   ? refuse_slice(d, slice, &slice[-1])
-                   : refuse_slice(d, &slice[-1], slice);
-        }
-
-        /* Of the subnets that begin not after the slice, and are within no
-         * other, the last one: if it does not contain the slice, none does. */
-        for (; j < d->subnets.n; j++) {
-            const struct prefix *subnet = &d->subnets.a[j].prefix;
-
-            if (compare_prefixes(subnet, &slice->prefix) > 0) {
-                break;
-            }
-            if (!outer || !prefix_within(subnet, outer)) {
-                outer = subnet;
-            }
-        }
-        if (!outer || !prefix_within(&slice->prefix, outer)) {
-            return refuse_slice(d, slice, NULL);
-        }
-    }
-    return true;
-}
-
-/* Because of 'other', or because it is within no subnet. */
-static bool
-refuse_slice(struct peerdraft *d, const struct peerdraft_claim *slice,
-             const struct peerdraft_claim *other)
-{
-    struct ds ds = DS_EMPTY_INITIALIZER;
-
-    prefix_format(&slice->prefix, &ds);
-    d->here = slice->source;
-    if (other) {
-        peerdraft_refuse(d, "slice %s overlaps that of %s in line %d: choose "
-                         "another", ds_cstr(&ds), other->source.name,
-                         other->source.line);
-    } else {
-        peerdraft_refuse(d, "slice %s is within no network's subnet: choose "
-                         "a part of one", ds_cstr(&ds));
-    }
-    ds_destroy(&ds);
-    return false;
-}
-
-static void
-sort_claims(struct peerdraft_claims *claims)
-{
-    if (claims->n) {
-        qsort(claims->a, claims->n, sizeof *claims->a, compare_claims);
-    }
-}
-
-static int
-compare_claims(const void *a_, const void *b_)
-{
-    const struct peerdraft_claim *a = a_;
-    const struct peerdraft_claim *b = b_;
-    int cmp = compare_prefixes(&a->prefix, &b->prefix);
-
-    return cmp ? cmp : a->source.line - b->source.line;
-}
-
-/* By family, address, length: a prefix comes before those within it. */
-static int
-compare_prefixes(const struct prefix *a, const struct prefix *b)
-{
-    int family = prefix_is_v4(a) - prefix_is_v4(b);
-    int addr = memcmp(&a->addr, &b->addr, sizeof a->addr);
-
-    return family ? family : addr ? addr : a->len - b->len;
 }
 
 /* Loopback and link-local addresses are every host's, and in no list. */
