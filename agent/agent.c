@@ -292,6 +292,7 @@ list_changed(const struct peerlist *old, const struct peerlist *new,
     tunnels_set_list(a->tunnels, new, self);
     endpoints_set_list(a->endpoints, new, &a->slots);
     gateway_set_list(a->gateway, new);
+    a->zones_unknown = true;
     a->mtu_unknown = true;
 }
 
@@ -346,6 +347,7 @@ agent_init(struct agent *a, const struct settings *settings,
     a->tunnels = tunnels_create(a->db, a->sw, &tunnels_ops, a);
     a->endpoints = endpoints_create(settings->bridge, a->db, a->sw, a->kernel,
                                     a->reaper, &endpoints_ops, a);
+    a->zones = zones_create();
     a->gateway = gateway_create(a->endpoints, a->sw);
     if (settings->underlay) {
         a->underlay = underlay_create(settings->underlay,
@@ -360,6 +362,7 @@ void
 agent_finish(struct agent *a)
 {
     gateway_destroy(a->gateway);
+    zones_destroy(a->zones);
     endpoints_destroy(a->endpoints);
     tunnels_destroy(a->tunnels);
     directory_destroy(a->directory);
@@ -408,7 +411,13 @@ agent_run(struct agent *a)
         ofswitch_connect(a->sw);
     }
     ofswitch_run(a->sw);
+    if (a->zones_unknown && a->datapath && ofswitch_connected(a->sw)) {
+        a->zones_unknown = false;
+        zones_set(a->zones, &a->slots, a->datapath);
+    }
+    zones_run(a->zones);
     if (!ofswitch_connected(a->sw)) {
+        a->zones_unknown = true;    /* It is another vswitchd then. */
         endpoints_switch_lost(a->endpoints);
     }
 
@@ -439,6 +448,7 @@ agent_wait(struct agent *a)
     ofswitch_wait(a->sw);
     endpoints_wait(a->endpoints);
     gateway_wait(a->gateway);
+    zones_wait(a->zones);
     if (a->contended_since != LLONG_MAX) {
         poll_timer_wait_until(a->contended_since + CONTENDED_MAX_MS);
     }
@@ -488,6 +498,11 @@ agent_problems(struct agent *a, struct svec *problems)
     if (ofswitch_error(a->sw)) {
         svec_add_nocopy(problems, xasprintf("the switch refused a change: %s",
                                             ofswitch_error(a->sw)));
+    }
+    if (zones_problem(a->zones)) {
+        svec_add_nocopy(problems, xasprintf(
+            "no limit for the networks' connections: %s",
+            zones_problem(a->zones)));
     }
     if (a->underlay && underlay_problem(a->underlay)) {
         svec_add(problems, underlay_problem(a->underlay));

@@ -16,6 +16,7 @@
 #include "agent/settings.h"
 #include "agent/tunnels.h"
 #include "agent/underlay.h"
+#include "agent/zones.h"
 #include "ovsdb/switchdb.h"
 #include "simap.h"
 
@@ -36,6 +37,8 @@ struct agent {
     struct tunnels *tunnels;
     struct endpoints *endpoints;
     struct gateway *gateway;
+    struct zones *zones;
+    bool zones_unknown;             /* To be told to vswitchd. */
     struct underlay *underlay;      /* NULL without --underlay. */
     struct directory *directory;
     struct shash networks;          /* Shares: struct plan, by name. */
