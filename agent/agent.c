@@ -11,6 +11,7 @@
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
 #include "overlay/compile.h"
+#include "overlay/transit.h"
 #include "packets.h"
 #include "packets.h"
 #include "svec.h"
@@ -50,6 +51,9 @@ port_changed(const struct switchdb_port *port, void *a_)
     case SWITCHDB_TUNNEL:
         tunnels_port_changed(a->tunnels, port);
         break;
+    case SWITCHDB_EXTERNAL:
+        external_port_changed(a->external, port);
+        break;
     case SWITCHDB_BROKEN:
         if (!endpoints_port_broken(a->endpoints, port->name)) {
             agent_report(a, "port %s has external_ids that are not whole: "
@@ -68,6 +72,8 @@ port_gone(const struct switchdb_port *port, void *a_)
     struct agent *a = a_;
     if (port->kind == SWITCHDB_ENDPOINT) {
         endpoints_port_gone(a->endpoints, port);
+    } else if (port->kind == SWITCHDB_EXTERNAL) {
+        external_port_gone(a->external);
     } else if (port->kind == SWITCHDB_TUNNEL && !a->leaving) {
         tunnels_port_gone(a->tunnels, port);
     }
@@ -78,6 +84,7 @@ cfg_done(int64_t cfg, void *a_)
 {
     struct agent *a = a_;
     endpoints_cfg_done(a->endpoints, cfg);
+    external_links_unknown(a->external);    /* It may wait for that. */
 }
 
 static void
@@ -99,6 +106,7 @@ flows_wanted(struct plan *plan, void *a_)
     SHASH_FOR_EACH (node, &a->networks) {
         plan_merge(plan, node->data);
     }
+    plan_merge(plan, &a->external_share);
     tunnels_wanted(a->tunnels, plan);
     endpoints_wanted(a->endpoints, plan);
 }
@@ -130,6 +138,7 @@ link_event(const struct rtnl_link *link, bool deleted, void *a_)
 {
     struct agent *a = a_;
     endpoints_link_changed(a->endpoints, link, deleted);
+    external_link_changed(a->external, link);
     if (a->underlay
         && (!strcmp(link->name, SETTINGS_UNDERLAY_BRIDGE)
             || !strcmp(link->name, a->settings->underlay))) {
@@ -144,6 +153,7 @@ links_unknown(void *a_)
 {
     struct agent *a = a_;
     endpoints_links_unknown(a->endpoints);
+    external_links_unknown(a->external);
     if (a->underlay) {
         underlay_changed(a->underlay);
     }
@@ -218,7 +228,7 @@ set_network(struct agent *a, const char *name, const struct network *net)
     if (net) {
         struct compile_place place = {
             .slot = simap_get(&a->slots, name),
-            .external = a->external_ofport,
+            .external = external_ofport(a->external),
             .mtu = a->mtu,
         };
         compile_network(net, &place, &now);
@@ -247,6 +257,48 @@ update_networks(struct agent *a)
     struct shash_node *node;
     SHASH_FOR_EACH (node, &list->networks) {
         set_network(a, node->name, node->data);
+    }
+}
+
+static void
+external_changed(void *a_)
+{
+    struct agent *a = a_;
+    struct plan now = PLAN_INITIALIZER(&now);
+    if (external_ofport(a->external)) {
+        compile_external(external_ofport(a->external), &now);
+    }
+    ofswitch_change(a->sw, &a->external_share, &now);
+    plan_swap(&a->external_share, &now);
+    plan_finish(&now);
+    if (directory_list(a->directory)) {
+        update_networks(a);
+    }
+}
+
+/* Which networks have a way out, and for which families. */
+static void
+update_external(struct agent *a, const struct peerlist *list)
+{
+    bool any[2] = { false, false };
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->networks) {
+        const struct network *net = node->data;
+        for (int v4 = 0; v4 < 2 && net->external == EXTERNAL_NAT; v4++) {
+            any[v4] = any[v4] || network_gateway(net, v4);
+        }
+    }
+    transit_assign(list, &a->slots);
+    external_want(a->external, any[true], any[false]);
+}
+
+static void
+rules_changed(void *a_)
+{
+    struct agent *a = a_;
+    external_rules_changed(a->external);
+    if (a->underlay) {
+        underlay_rules_changed(a->underlay);
     }
 }
 
@@ -288,6 +340,7 @@ list_changed(const struct peerlist *old, const struct peerlist *new,
             free(name);
         }
     }
+    update_external(a, new);
     update_networks(a);
     tunnels_set_list(a->tunnels, new, self);
     endpoints_set_list(a->endpoints, new, &a->slots);
@@ -321,6 +374,10 @@ agent_init(struct agent *a, const struct settings *settings,
     static const struct tunnels_ops tunnels_ops = {
         .report = agent_report,
     };
+    static const struct external_ops external_ops = {
+        .report = agent_report,
+        .changed = external_changed,
+    };
     static const struct endpoints_ops endpoints_ops = {
         .report = agent_report,
     };
@@ -347,6 +404,10 @@ agent_init(struct agent *a, const struct settings *settings,
     a->tunnels = tunnels_create(a->db, a->sw, &tunnels_ops, a);
     a->endpoints = endpoints_create(settings->bridge, a->db, a->sw, a->kernel,
                                     a->reaper, &endpoints_ops, a);
+    plan_init(&a->external_share);
+    a->external = external_create(settings->bridge, a->db, a->kernel,
+                                  &external_ops, a);
+    a->rules_monitor = firewall_monitor_create(base, rules_changed, a);
     a->zones = zones_create();
     a->gateway = gateway_create(a->endpoints, a->sw);
     if (settings->underlay) {
@@ -363,6 +424,9 @@ agent_finish(struct agent *a)
 {
     gateway_destroy(a->gateway);
     zones_destroy(a->zones);
+    firewall_monitor_destroy(a->rules_monitor);
+    external_destroy(a->external);
+    plan_finish(&a->external_share);
     endpoints_destroy(a->endpoints);
     tunnels_destroy(a->tunnels);
     directory_destroy(a->directory);
@@ -394,6 +458,9 @@ agent_run(struct agent *a)
     }
     run_database(a);
     endpoints_run(a->endpoints);
+    if (a->adopted && !a->leaving) {
+        external_run(a->external);
+    }
     gateway_run(a->gateway);
     if (a->mtu_unknown) {
         update_mtu(a);
@@ -449,6 +516,9 @@ agent_wait(struct agent *a)
     endpoints_wait(a->endpoints);
     gateway_wait(a->gateway);
     zones_wait(a->zones);
+    if (a->adopted && !a->leaving) {
+        external_wait(a->external);
+    }
     if (a->contended_since != LLONG_MAX) {
         poll_timer_wait_until(a->contended_since + CONTENDED_MAX_MS);
     }
@@ -498,6 +568,10 @@ agent_problems(struct agent *a, struct svec *problems)
     if (ofswitch_error(a->sw)) {
         svec_add_nocopy(problems, xasprintf("the switch refused a change: %s",
                                             ofswitch_error(a->sw)));
+    }
+    if (external_problem(a->external)) {
+        svec_add_nocopy(problems, xasprintf("way out: %s",
+                                            external_problem(a->external)));
     }
     if (zones_problem(a->zones)) {
         svec_add_nocopy(problems, xasprintf(
@@ -586,6 +660,7 @@ decide_datapath(struct agent *a)
         return;
     }
     endpoints_set_netdev(a->endpoints, !strcmp(a->datapath, "netdev"));
+    external_set_netdev(a->external, !strcmp(a->datapath, "netdev"));
     if (a->underlay && strcmp(a->datapath, "netdev")) {
         ovs_fatal(0, "--underlay=%s is only for the netdev datapath; the "
                   "datapath here is %s", a->settings->underlay, a->datapath);
@@ -631,6 +706,7 @@ compose_cleanup(struct agent *a)
         return;
     }
     a->cleaned = true;
+    external_cleanup(a->external);
     if (switchdb_bridge_state(a->db, "") != BRIDGE_FOREIGN) {
         switchdb_del_bridge(a->db, a->settings->bridge);
     }
@@ -668,6 +744,7 @@ compose(struct agent *a)
     case BRIDGE_OURS:
         a->had_bridge = true;
         tunnels_compose(a->tunnels);
+        external_compose(a->external);
         endpoints_compose(a->endpoints);
         break;
     }
@@ -700,6 +777,7 @@ update_mtu(struct agent *a)
         a->mtu = MAX(underlay - (v6 ? VXLAN_OVERHEAD_IPV6
                                  : VXLAN_OVERHEAD_IPV4), MTU_MIN);
         endpoints_set_mtu(a->endpoints, a->mtu);
+        external_set_mtu(a->external, a->mtu);
         gateway_set_mtu(a->gateway, a->mtu);
         if (a->mtu != was) {
             update_networks(a);

@@ -9,6 +9,8 @@
 #include <event2/event.h>
 #include "agent/directory.h"
 #include "agent/endpoints.h"
+#include "agent/external.h"
+#include "agent/firewall.h"
 #include "agent/gateway.h"
 #include "agent/kernel.h"
 #include "agent/ofswitch.h"
@@ -37,13 +39,15 @@ struct agent {
     struct tunnels *tunnels;
     struct endpoints *endpoints;
     struct gateway *gateway;
+    struct external *external;
+    struct firewall_monitor *rules_monitor;
     struct zones *zones;
     bool zones_unknown;             /* To be told to vswitchd. */
     struct underlay *underlay;      /* NULL without --underlay. */
     struct directory *directory;
     struct shash networks;          /* Shares: struct plan, by name. */
     struct simap slots;             /* Of networks with a way out, by name. */
-    ofp_port_t external_ofport;     /* Of the port to the host; 0: none. */
+    struct plan external_share;     /* What the switch has of the way out. */
     struct in6_addr *owned;         /* This host's addresses. */
     size_t n_owned, allocated_owned;
 

@@ -8,6 +8,9 @@ weftd_SOURCES = \
 	agent/control.c agent/control.h \
 	agent/directory.c agent/directory.h \
 	agent/endpoints.c agent/endpoints.h \
+	agent/external.c agent/external.h \
+	agent/external-rules.c agent/external-rules.h \
+	agent/firewall.c agent/firewall.h \
 	agent/gather.c agent/gather.h \
 	agent/gateway.c agent/gateway.h \
 	agent/kernel.c agent/kernel.h \
@@ -24,6 +27,7 @@ weftd_SOURCES = \
 	agent/rtnl-socket.c agent/rtnl-socket.h \
 	agent/settings.c agent/settings.h \
 	agent/show.c agent/show.h \
+	agent/sysctl.c agent/sysctl.h \
 	agent/textfile.c agent/textfile.h \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \

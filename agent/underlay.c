@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <nftables/libnftables.h>
 #include <stdlib.h>
+#include "agent/firewall.h"
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
 #include "packets.h"
@@ -67,6 +67,20 @@ void
 underlay_changed(struct underlay *u)
 {
     u->dirty = true;
+}
+
+void
+underlay_rules_changed(struct underlay *u)
+{
+    if (!u->guarded) {
+        return;
+    }
+    char *chain = firewall_list("chain netdev weft underlay");
+    if (!chain || !strstr(chain, "policy drop")) {
+        u->guarded = 0;
+        u->dirty = true;
+    }
+    free(chain);
 }
 
 void
@@ -360,12 +374,6 @@ apply(struct underlay *u)
 static char *
 guard(struct underlay *u, bool on)
 {
-    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (!nft) {
-        return xasprintf("nftables: no context");
-    }
-    nft_ctx_buffer_output(nft);
-    nft_ctx_buffer_error(nft);
     /* "add" before "delete", so that it may or may not be there. */
     char *chain = (on ? xasprintf("table netdev weft {\n"
                                   "  chain underlay {\n"
@@ -378,12 +386,7 @@ guard(struct underlay *u, bool on)
     char *commands = xasprintf("add table netdev weft\n"
                                "delete table netdev weft\n%s", chain);
     free(chain);
-    char *error = NULL;
-    if (nft_run_cmd_from_buffer(nft, commands)) {
-        const char *text = nft_ctx_get_error_buffer(nft);
-        error = xasprintf("nftables: %.*s", (int) strcspn(text, "\n"), text);
-    }
+    char *error = firewall_run(commands);
     free(commands);
-    nft_ctx_free(nft);
     return error;
 }

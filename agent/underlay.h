@@ -25,6 +25,8 @@ void underlay_destroy(struct underlay *);
 
 /* Something of the bridge, the links or the addresses changed. */
 void underlay_changed(struct underlay *);
+/* Somebody has changed tables of nftables. */
+void underlay_rules_changed(struct underlay *);
 void underlay_run(struct underlay *);
 void underlay_compose(struct underlay *);       /* A txn is open. */
 

@@ -10,6 +10,8 @@
 
 #define IFNAME_ENDPOINT_PREFIX "wf-"
 #define IFNAME_TUNNEL_PREFIX "vx-"
+#define IFNAME_EXTERNAL_PREFIX "wx-"    /* Of the way out: the switch's end, */
+#define IFNAME_HOST_PREFIX "wh-"        /* and the host's. */
 
 /* "wf-web1": the prefix and the name, or as much of the name as fits and four
  * hex digits of its hash ("wf-frontend-8c1f"); 'attempt' above 0 gives further

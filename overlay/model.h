@@ -57,7 +57,7 @@ struct mac_prefix {
 };
 
 /* What leads out of a network. */
-enum external {
+enum network_external {
     EXTERNAL_NONE,
     EXTERNAL_NAT,                   /* By the host, with its address. */
 };
@@ -77,7 +77,7 @@ struct network {
                                              * it has none. */
     size_t n_subnets;               /* In the order of the file; at least 1. */
     struct mac_prefix mac_prefix;
-    enum external external;
+    enum network_external external;
     bool dhcp;
     struct in6_addr dns[DNS_MAX];   /* Of both families. */
     size_t n_dns;

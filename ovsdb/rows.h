@@ -12,6 +12,7 @@
  *   weft-netns     weft-ifname   weft-mtu  (only if it was asked for)
  *   weft-netns-ino (only of a process's namespace)
  *   weft-peer      weft-peer-id
+ *   weft-external  weft-settings  (of the way out: written by switchdb itself)
  *
  * Called by switchdb alone. */
 

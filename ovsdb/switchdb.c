@@ -326,6 +326,24 @@ switchdb_put_tunnel(struct switchdb *db, const struct tunnel *t)
 }
 
 void
+switchdb_put_external(struct switchdb *db, const char *name, const char *link,
+                      const char *settings)
+{
+    const struct ovsrec_bridge *br = find_bridge(db, db->bridge);
+    if (!br) {
+        return;
+    }
+    db->txn_wrote = true;
+    const struct ovsrec_interface *iface = get_interface(db, br, name);
+    struct smap ids = SMAP_INITIALIZER(&ids);
+    smap_add(&ids, "weft-bridge", db->bridge);
+    smap_add(&ids, "weft-external", link);
+    smap_add(&ids, "weft-settings", settings);
+    ovsrec_interface_set_external_ids(iface, &ids);
+    smap_destroy(&ids);
+}
+
+void
 switchdb_del_port(struct switchdb *db, const char *name)
 {
     const struct ovsrec_bridge *br = find_bridge(db, db->bridge);
@@ -584,7 +602,10 @@ read_row(const struct switchdb *db, const struct ovsrec_interface *iface,
         port->bfd_diag = nullable_xstrdup(smap_get(&iface->bfd_status,
                                                    "diagnostic"));
     }
-    if (row_to_endpoint(iface->name, ids, &port->endpoint)) {
+    if (smap_get(ids, "weft-external")) {
+        port->kind = SWITCHDB_EXTERNAL;
+        port->settings = xstrdup(smap_get_def(ids, "weft-settings", ""));
+    } else if (row_to_endpoint(iface->name, ids, &port->endpoint)) {
         port->kind = SWITCHDB_ENDPOINT;
     } else if (row_to_tunnel(iface->name, ids, &iface->options,
                              &port->tunnel)) {
@@ -616,6 +637,7 @@ finish_port(struct switchdb_port *port)
     free(port->name);
     free(port->error);
     free(port->bfd_diag);
+    free(port->settings);
     if (port->kind == SWITCHDB_ENDPOINT) {
         endpoint_finish(&port->endpoint);
     } else if (port->kind == SWITCHDB_TUNNEL) {

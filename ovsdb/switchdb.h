@@ -20,6 +20,7 @@ struct switchdb;
 enum switchdb_kind {
     SWITCHDB_ENDPOINT,
     SWITCHDB_TUNNEL,
+    SWITCHDB_EXTERNAL,              /* The way out to the host. */
     SWITCHDB_BROKEN,                /* Tagged ours, but not to be read. */
 };
 
@@ -33,6 +34,8 @@ struct switchdb_port {
     enum switchdb_kind kind;
     struct endpoint endpoint;       /* If kind says so. */
     struct tunnel tunnel;           /* Likewise. */
+    char *settings;                 /* Likewise: the host's settings as they
+                                     * were before, "NAME=VALUE" by blanks. */
     ofp_port_t ofport;              /* 0: none yet. */
     char *error;                    /* What vswitchd says; NULL if nothing. */
     int ifindex;                    /* What vswitchd has open; 0: nothing. */
@@ -115,6 +118,10 @@ void switchdb_put_underlay(struct switchdb *,
 void switchdb_del_bridge(struct switchdb *, const char *bridge);
 void switchdb_put_endpoint(struct switchdb *, const struct endpoint *);
 void switchdb_put_tunnel(struct switchdb *, const struct tunnel *);
+/* The port 'name' to the host, whose other end is 'link'; it remembers
+ * 'settings'. */
+void switchdb_put_external(struct switchdb *, const char *name,
+                           const char *link, const char *settings);
 /* vswitchd lets go of the port later: at the configuration that switchdb_cfg()
  * tells once the transaction is done.  Until then its name must not be used
  * again: vswitchd would keep the old device open. */
