@@ -70,7 +70,8 @@ char *address_slice(const struct peerlist *, const struct peer *self,
 /* The first address of 'slice' that 'taken(addr, aux)' says is free, from the
  * one with number '*number' (0 is the slice's own first address, which is
  * never given), whose number it stores there; never the first two addresses
- * (the network's own and what is its gateway's by default) or the broadcast address of 'subnet'.
+ * (the network's own and its gateway's by default) or the broadcast address of
+ * 'subnet'.
  * Tries at most 65,536.  Returns false if none is free. */
 bool address_allocate(const struct prefix *subnet, const struct prefix *slice,
                       bool (*taken)(const struct in6_addr *, const void *aux),

@@ -11,6 +11,14 @@
  *     subnet = 10.1.0.0/16         ; one or more
  *     subnet = fd00:1::/64
  *     mac-prefix = 0a:57           ; optional, 2 or 3 octets
+ *     gateway = 10.1.0.1           ; optional, one for each subnet
+ *     external = nat               ; none (the default) or nat
+ *     dhcp = on                    ; on or off (the default)
+ *     dns = 10.1.0.1               ; optional, repeatable
+ *     route = 10.9.0.0/16 via 10.1.0.7     ; optional, repeatable
+ *
+ *     [router core]
+ *     networks = blue, green       ; one or more, repeatable
  *
  *     [peer hosta]
  *     address = 192.168.50.11      ; or an IPv6 address
@@ -20,7 +28,10 @@
  * Syntax: INI as inih reads it, lines of at most PEERLIST_LINE_MAX bytes.
  * Comments begin with ; or #, at the start of a line or after a blank.  A line
  * may be indented, and continues none.  Windows's CR LF and byte order mark
- * are accepted.  The order of sections, and of keys in one, is free. */
+ * are accepted.  The order of sections, and of keys in one, is free.
+ *
+ * A network that has a router, external = nat or dhcp = on has the first
+ * host's address of each of its subnets as gateway where it gives no other. */
 
 #include "overlay/model.h"
 
@@ -32,9 +43,14 @@
  * mark of a file cut short); NUL and other control bytes, bytes that are not
  * UTF-8; no section; an unknown section or key; a key given twice that may be
  * given once; a missing vni, subnet or address; a bad name, VNI, subnet, MAC
- * prefix, address, port; a VNI, name, or peer address that appears twice; two
- * subnets of a network, or two slices, that overlap; a slice within no subnet;
- * more than a named maximum of anything. */
+ * prefix, address, port, route or word; a VNI, name, or peer address that
+ * appears twice; two subnets of a network, or two slices, that overlap; a slice
+ * within no subnet;
+ * a gateway or a route's next hop that is no host's address in a subnet, a
+ * second gateway of a subnet, a route to the gateway; a router's network that
+ * is not listed or is another router's; subnets of networks of one router that
+ * overlap; two routes of a network, or of those of one router, to the same
+ * prefix, or to that of a subnet; more than a named maximum of anything. */
 char *peerlist_parse(const char *file, const char *text, size_t size,
                      struct peerlist **listp);
 

@@ -9,6 +9,7 @@ UNIT_TESTS = \
 	tests/unit/test_allocate \
 	tests/unit/test_gather \
 	tests/unit/test_model \
+	tests/unit/test_peercheck \
 	tests/unit/test_peerfile \
 	tests/unit/test_peerlist \
 	tests/unit/test_peerself \
@@ -26,6 +27,7 @@ tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 	agent/gather.c agent/gather.h
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)
 tests_unit_test_model_LDADD = $(UNIT_LIBS)
+tests_unit_test_peercheck_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerfile_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerlist_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerself_LDADD = $(UNIT_LIBS)

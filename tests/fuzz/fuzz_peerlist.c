@@ -44,6 +44,9 @@ check_subnet(const struct prefix *p)
     ds_destroy(&ds);
 }
 
+static void check_ways(const struct network *);
+static void check_pair(const struct network *, const struct network *);
+
 static void
 check_network(const struct peerlist *list, const struct network *network)
 {
@@ -65,14 +68,94 @@ check_network(const struct peerlist *list, const struct network *network)
                                         &network->subnets[j]));
         }
     }
+    ovs_assert(network->router || network->domain == network->vni);
+    check_ways(network);
     SHASH_FOR_EACH (node, &list->networks) {
         const struct network *other = node->data;
 
         ovs_assert(other == network || other->vni != network->vni);
+        check_pair(network, other);
         if (++n > CHECKED_MAX) {
             break;
         }
     }
+}
+
+/* Where packets leave the network, within it. */
+static void
+check_ways(const struct network *network)
+{
+    bool needed = (network->router || network->dhcp
+                   || network->external == EXTERNAL_NAT);
+
+    ovs_assert(network->n_dns <= DNS_MAX);
+    ovs_assert(network->n_routes <= NETWORK_ROUTES_MAX);
+    for (size_t i = 0; i < network->n_dns; i++) {
+        ovs_assert(!address_refuse_unicast(&network->dns[i]));
+    }
+    for (size_t i = 0; i < network->n_subnets; i++) {
+        const struct in6_addr *gateway = &network->gateways[i];
+        bool has = ipv6_addr_is_set(gateway);
+
+        ovs_assert(has || !needed);
+        ovs_assert(!has || !prefix_refuse_host(&network->subnets[i], gateway));
+    }
+    for (size_t i = 0; i < network->n_routes; i++) {
+        const struct route *route = &network->routes[i];
+        const struct in6_addr *gateway;
+        const struct prefix *subnet = network_subnet(network, &route->via,
+                                                     &gateway);
+
+        ovs_assert(subnet && !prefix_refuse_host(subnet, &route->via));
+        ovs_assert(!gateway || !ipv6_addr_equals(gateway, &route->via));
+        ovs_assert(prefix_is_v4(&route->dst) == address_is_v4(&route->via));
+    }
+}
+
+/* One domain, in which a packet has one way. */
+static void
+check_pair(const struct network *a, const struct network *b)
+{
+    bool together = (a == b || (a->router && b->router
+                                && !strcmp(a->router, b->router)));
+
+    ovs_assert(together == (a->domain == b->domain));
+    for (size_t i = 0; together && i < a->n_subnets; i++) {
+        for (size_t j = 0; a != b && j < b->n_subnets; j++) {
+            ovs_assert(!prefix_overlaps(&a->subnets[i], &b->subnets[j]));
+        }
+    }
+    for (size_t i = 0; together && i < a->n_routes; i++) {
+        const struct prefix *dst = &a->routes[i].dst;
+
+        for (size_t j = 0; j < b->n_routes; j++) {
+            ovs_assert((a == b && i == j)
+                       || !prefix_equal(dst, &b->routes[j].dst));
+        }
+        for (size_t j = 0; j < b->n_subnets; j++) {
+            ovs_assert(!prefix_equal(dst, &b->subnets[j]));
+        }
+    }
+}
+
+static void
+check_router(const struct peerlist *list, const struct router *router)
+{
+    uint32_t lowest = UINT32_MAX, domain = 0;
+    const char *name;
+
+    ovs_assert(name_is_valid(router->name));
+    ovs_assert(router->line >= 1);
+    ovs_assert(!sset_is_empty(&router->networks));
+    ovs_assert(sset_count(&router->networks) <= ROUTER_NETWORKS_MAX);
+    SSET_FOR_EACH (name, &router->networks) {
+        const struct network *network = peerlist_network(list, name);
+
+        ovs_assert(network && !strcmp(network->router, router->name));
+        lowest = MIN(lowest, network->vni);
+        domain = network->domain;
+    }
+    ovs_assert(domain == lowest);
 }
 
 static bool
@@ -217,6 +300,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ovs_assert(!peerlist_mass_removal(list, list));
         SHASH_FOR_EACH (node, &list->networks) {
             check_network(list, node->data);
+        }
+        SHASH_FOR_EACH (node, &list->routers) {
+            check_router(list, node->data);
         }
         SHASH_FOR_EACH (node, &list->peers) {
             check_peer(list, node->data);

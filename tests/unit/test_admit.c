@@ -17,6 +17,8 @@ static const char list_text[] =
     "[network blue]\nvni = 100\nsubnet = 10.1.0.0/16\n"
     "subnet = fd00:1::/64\n"
     "[network small]\nvni = 101\nsubnet = 10.2.0.0/29\n"
+    "[network routed]\nvni = 102\nsubnet = 10.3.0.0/16\n"
+    "subnet = fd00:3::/64\ngateway = 10.3.11.1\nexternal = nat\n"
     "[peer hosta]\naddress = 192.168.50.11\nslice = 10.2.0.4/30\n"
     "[peer hostb]\naddress = 192.168.50.12\n";
 
@@ -170,7 +172,7 @@ test_conflicts(void **state)
     expect_error(w, "green --network blue --mac 02:00:00:00:00:05",
                  "taken by endpoint red");
     expect_error(w, "green", "which network?");
-    expect_error(w, "green --network pink", "blue, small");
+    expect_error(w, "green --network pink", "blue, routed, small");
     expect_error(w, "green --network blue --ip 10.9.0.5/16", "no subnet");
     expect_error(w, "green --network blue --ip 10.1.0.7/8", "/16");
     expect_error(w, "green --network blue --mtu 1451", "1450");
@@ -178,6 +180,33 @@ test_conflicts(void **state)
     /* The same address on another network is another address. */
     expect_ok(w, "green --network small --ip 10.2.0.5/29 "
               "--mac 02:00:00:00:00:05");
+}
+
+/* Whatever a network's gateway is, no endpoint is that. */
+static void
+test_gateways(void **state)
+{
+    struct world *w = *state;
+    expect_error(w, "a --network routed --ip 10.3.11.1/16",
+                 "address 10.3.11.1 is the gateway of network routed");
+    expect_error(w, "a --network routed --ip fd00:3::1/64",
+                 "address fd00:3::1 is the gateway of network routed");
+    expect_error(w, "a --network routed --mac 0e:57:00:00:00:01",
+                 "MAC 0e:57:00:00:00:01 is the gateway's");
+    expect_error(w, "a --network blue --mac 0e:57:00:00:00:02",
+                 "MAC 0e:57:00:00:00:02 is no endpoint's: 0e:57:00 belongs to "
+                 "Weft's gateways");
+    expect_ok(w, "b --network routed --ip 10.3.0.1/16 "
+              "--mac 0e:57:01:00:00:01");
+
+    /* The first of the slice is the gateway. */
+    expect_ok(w, "a --network routed");
+    struct ds s = DS_EMPTY_INITIALIZER;
+    prefix_format(&w->endpoints[1].ips[0], &s);
+    assert_string_equal(ds_cstr(&s), "10.3.11.2/16");
+    ds_destroy(&s);
+    /* Elsewhere it is anybody's. */
+    expect_ok(w, "c --network blue --ip 10.1.0.1/16");
 }
 
 static void
@@ -229,6 +258,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeating, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gateways, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_slice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_port_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses_come_back, setup,

@@ -145,6 +145,7 @@ test_default_slices_are_a_partition(void **state OVS_UNUSED)
     uint8_t seen[256] = { 0 };
 
     shash_init(&list.networks);
+    shash_init(&list.routers);
     shash_init(&list.peers);
     for (int i = 0; i < 256; i++) {
         struct peer peer = { .name = "x", .address = addr("192.168.50.0") };
@@ -160,6 +161,7 @@ test_default_slices_are_a_partition(void **state OVS_UNUSED)
         assert_int_equal(seen[i], 1);
     }
     shash_destroy(&list.networks);
+    shash_destroy(&list.routers);
     shash_destroy(&list.peers);
 }
 

@@ -14,6 +14,9 @@
 #include "util.h"
 
 #define NETWORK "[network blue]\nvni=100\nsubnet=10.1.0.0/16\n"
+#define HEADERS "[network NAME], [router NAME] or [peer NAME]"
+#define NETWORK_KEYS "vni, subnet, mac-prefix, gateway, external, dhcp, " \
+                     "dns, route"
 #define PEER "[peer hosta]\naddress=192.168.50.11\n"
 
 /* Parses a copy that ends where the sanitizer looks. */
@@ -61,6 +64,7 @@ test_accepted(void **state OVS_UNUSED)
     static const char *const texts[] = {
         "[peer a]\naddress=10.0.0.1\n",
         "[network a]\nvni=1\nsubnet=10.0.0.0/8\n",
+        "[network a]\nvni=1\nsubnet=10.0.0.0/8\nmac-prefix=0e:57:01\n",
         /* Each alone in its network, so the same may be in both. */
         NETWORK "[network b]\nvni=2\nsubnet=10.1.0.0/16\n",
         NETWORK "[network b]\nvni=2\nsubnet=10.0.0.0/8\n"
@@ -114,18 +118,18 @@ test_refused(void **state OVS_UNUSED)
         { "\n; nothing\n\n", "1: no section: write a [network NAME], and a "
           "[peer NAME] for each host" },
         { "[host a]\n",
-          "1: unknown section [host]: write [network NAME] or [peer NAME]" },
+          "1: unknown section [host]: write " HEADERS },
         { "[]\n",
-          "1: unknown section []: write [network NAME] or [peer NAME]" },
+          "1: unknown section []: write " HEADERS },
         { "[Peer a]\n",
-          "1: unknown section [Peer]: write [network NAME] or [peer NAME]" },
+          "1: unknown section [Peer]: write " HEADERS },
         { "[peer]\n", "1: a peer has one name: write [peer NAME]" },
         { "[network a b]\n",
           "1: a network has one name: write [network NAME]" },
-        { "[peer a\n", "1: a section's line is [network NAME] or [peer NAME] "
-          "and nothing else: write it so" },
-        { "[peer a] address = 1.2.3.4\n", "1: a section's line is [network "
-          "NAME] or [peer NAME] and nothing else: write it so" },
+        { "[peer a\n", "1: a section's line is " HEADERS " and nothing else: "
+          "write it so" },
+        { "[peer a] address = 1.2.3.4\n", "1: a section's line is " HEADERS
+          " and nothing else: write it so" },
         { "[peer a ; b]\n", "1: a peer has one name: write [peer NAME]" },
         { "[peer _a]\n", "1: peer _a: bad name: write " NAME_RULE },
         { "[network a/b]\n", "1: network a/b: bad name: write " NAME_RULE },
@@ -139,15 +143,15 @@ test_refused(void **state OVS_UNUSED)
 
         /* Keys. */
         { "vni = 100\n", "1: key vni stands before any section: write "
-          "[network NAME] or [peer NAME] above it" },
+          HEADERS " above it" },
         { "[peer a]\nvni = 100\n",
           "2: peer a: unknown key vni: a peer has address, port, slice" },
         { "[network a]\nVNI = 100\n", "2: network a: unknown key VNI: a "
-          "network has vni, subnet, mac-prefix" },
+          "network has " NETWORK_KEYS },
         { PEER "[network a]\nport = 100\n", "4: network a: unknown key "
-          "port: a network has vni, subnet, mac-prefix" },
+          "port: a network has " NETWORK_KEYS },
         { "[network a]\n = 100\n", "2: network a: unknown key : a network "
-          "has vni, subnet, mac-prefix" },
+          "has " NETWORK_KEYS },
         { "[network a]\nvni =\n",
           "2: network a: vni has no value: write one, like \"vni = 100\"" },
         { "[network a]\nvni = ; 100\n",
@@ -191,6 +195,10 @@ test_refused(void **state OVS_UNUSED)
         { "[network a]\nmac-prefix = 0b:57\n", "2: network a: mac-prefix "
           "0b:57 is not of unicast, locally administered MAC addresses: "
           "write 0a:57" },
+        { "[network a]\nmac-prefix = 0e:57\n", "2: network a: mac-prefix "
+          "0e:57: 0e:57:00 belongs to Weft's gateways: write 0a:57" },
+        { "[network a]\nmac-prefix = 0E:57:00\n", "2: network a: mac-prefix "
+          "0E:57:00: 0e:57:00 belongs to Weft's gateways: write 0a:57" },
         { "[network a]\nmac-prefix = 0a\n", "2: network a: mac-prefix 0a is "
           "not the first 2 or 3 octets of a MAC address: write it like 0a:57 "
           "or 0a:57:01" },
