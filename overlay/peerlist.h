@@ -44,13 +44,13 @@
  * UTF-8; no section; an unknown section or key; a key given twice that may be
  * given once; a missing vni, subnet or address; a bad name, VNI, subnet, MAC
  * prefix, address, port, route or word; a VNI, name, or peer address that
- * appears twice; two subnets of a network, or two slices, that overlap; a slice
- * within no subnet;
- * a gateway or a route's next hop that is no host's address in a subnet, a
- * second gateway of a subnet, a route to the gateway; a router's network that
- * is not listed or is another router's; subnets of networks of one router that
- * overlap; two routes of a network, or of those of one router, to the same
- * prefix, or to that of a subnet; more than a named maximum of anything. */
+ * appears twice; two subnets of a network, or two slices, that overlap; a
+ * slice within no subnet; a gateway or a route's next hop that is no host's
+ * address in a subnet, a second gateway of a subnet, a route to the gateway; a
+ * router's network that is not listed or is another router's; subnets of
+ * networks of one router that overlap; two routes of a network, or of those of
+ * one router, to the same prefix, or one to that of a subnet; more than a
+ * named maximum of anything. */
 char *peerlist_parse(const char *file, const char *text, size_t size,
                      struct peerlist **listp);
 
