@@ -6,11 +6,17 @@ liboverlay_a_SOURCES = \
 	overlay/address.c overlay/address.h \
 	overlay/admit.c overlay/admit.h \
 	overlay/announce.c overlay/announce.h \
+	overlay/answer.c overlay/answer.h \
 	overlay/claims.c overlay/claims.h \
 	overlay/compile.c overlay/compile.h \
 	overlay/compile-fields.h \
 	overlay/compile-gateway.c \
 	overlay/transit.c overlay/transit.h \
+	overlay/dhcp4.c overlay/dhcp4.h \
+	overlay/dhcp6.c overlay/dhcp6.h \
+	overlay/dns.c overlay/dns.h \
+	overlay/frame.c overlay/frame.h \
+	overlay/icmp.c overlay/icmp.h \
 	overlay/ifname.c overlay/ifname.h \
 	overlay/model.c overlay/model.h \
 	overlay/peercheck.c overlay/peercheck.h \
@@ -21,4 +27,5 @@ liboverlay_a_SOURCES = \
 	overlay/pipeline.c overlay/pipeline.h overlay/pipeline.def \
 	overlay/plan.c overlay/plan.h \
 	overlay/request.c overlay/request.h \
+	overlay/router-adv.c overlay/router-adv.h \
 	overlay/view.c overlay/view.h
