@@ -54,6 +54,7 @@ from namespaces import (MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
                         PR_SET_NAME, NamespaceError, kill_and_wait, mount,
                         process_alive, process_stat, sleep_forever,
                         spawn_init, syscall)
+from outside import default_routes, make_outside
 
 __all__ = ["CommandFailed", "Host", "Lab", "LabError", "Node", "wait_for"]
 
@@ -86,10 +87,13 @@ class Lab:
     nat         give every host an eth1 with the same 10.0.2.15/24 and a
                 default route over it, as Vagrant does
     weftd       start the agents; else only the switches
+    outside     a router and a server beyond the underlay: see outside.py
+    outside_mtu of the segment between these two
     """
 
     def __init__(self, hosts=2, name=None, build=None, networks=NETWORKS,
-                 underlay="ipv4", mtu=1500, nat=False, weftd=True):
+                 underlay="ipv4", mtu=1500, nat=False, weftd=True,
+                 outside=False, outside_mtu=1500):
         if os.geteuid() != 0:
             raise LabError("a lab needs root")
         if not 0 <= hosts <= MAX_HOSTS:
@@ -102,12 +106,16 @@ class Lab:
         self._subnets = [ipaddress.ip_network(n) for n in UNDERLAYS[underlay]]
         self._mtu = mtu
         self._nat = nat
+        self.router = self.outside = None
         self._number = 11       # Of the next host, in its addresses.
         self._lifeline = None
         self._made = False
         self._closed = False
         try:
             self._create()
+            if outside:
+                self.router, self.outside = make_outside(
+                    self, self._subnets, outside_mtu)
             self.add_hosts([_host_name(i) for i in range(hosts)],
                            networks=networks, weftd=weftd)
         except (LabError, NamespaceError) as e:
@@ -128,8 +136,8 @@ class Lab:
             print(f"lab {self.name}: logs in {self.kept}", file=sys.stderr)
 
     def __getitem__(self, name):
-        if name == "underlay":
-            return self.underlay
+        if name in ("underlay", "router", "outside") and getattr(self, name):
+            return getattr(self, name)
         for host in self.hosts:
             if host.name == name:
                 return host
@@ -158,7 +166,9 @@ class Lab:
             self.write_peers(self.peers_text())
         begun = []
         for host in added:
-            script = host._network_script(self._nat)
+            script = host._network_script(
+                self._nat, default_routes(self._subnets) if self.outside
+                else [])
             if ovs:
                 script += (f"{host._ovsdb_script()}\n"
                            f"{host._vswitchd_script()}\n")
@@ -315,6 +325,8 @@ class Lab:
     def _write_state(self):
         state = {
             "pid": self.underlay.pid, "started": self.underlay.started,
+            "beyond": {n.name: [n.pid, n.started]
+                       for n in (self.router, self.outside) if n},
             "build": str(self.build),
             "hosts": [{"name": h.name, "pid": h.pid, "started": h.started,
                        "addresses": [str(a) for a in h.addresses],
@@ -341,6 +353,9 @@ class Lab:
         self.weft_dir = self.dir / "weft"
         self.underlay = Node(self, "underlay", state["pid"],
                              state["started"])
+        self.router, self.outside = (
+            Node(self, n, *state["beyond"][n]) if n in state["beyond"]
+            else None for n in ("router", "outside"))
         self.hosts = [
             Host(self, h["name"], h["pid"],
                  [ipaddress.ip_interface(a) for a in h["addresses"]],
@@ -416,7 +431,7 @@ def _up(args):
     with contextlib.ExitStack() as stack:
         lab = stack.enter_context(Lab(
             hosts=args.hosts, name=args.name, build=args.build,
-            underlay=args.underlay, mtu=args.mtu, nat=args.nat,
+            underlay=args.underlay, mtu=args.mtu, nat=args.nat, outside=args.outside,
             weftd=args.weftd))
         if args.wait:
             try:
@@ -488,6 +503,8 @@ def main(argv):
     up.add_argument("--mtu", type=int, default=1500)
     up.add_argument("--nat", action="store_true",
                     help="an eth1 with the same 10.0.2.15 on every host")
+    up.add_argument("--outside", action="store_true",
+                    help="a router and a server beyond the underlay")
     up.add_argument("--no-weftd", dest="weftd", action="store_false",
                     help="only the switches")
     up.add_argument("--wait", action="store_true",
