@@ -289,7 +289,53 @@ update_external(struct agent *a, const struct peerlist *list)
         }
     }
     transit_assign(list, &a->slots);
+    a->publishes_unknown = true;
     external_want(a->external, any[true], any[false]);
+}
+
+static void
+publishes_changed(void *a_)
+{
+    struct agent *a = a_;
+    a->publishes_unknown = true;
+}
+
+struct publishes_aux {
+    const struct agent *a;
+    struct external_publish *list;
+    size_t n, allocated;
+};
+
+static void
+add_publish(const struct endpoint *ep, const struct publish *p, void *aux_)
+{
+    struct publishes_aux *aux = aux_;
+    uint16_t slot = simap_get(&aux->a->slots, ep->network);
+    if (!slot) {
+        return;                     /* Its network has no way out any more. */
+    }
+    if (aux->n >= aux->allocated) {
+        aux->list = x2nrealloc(aux->list, &aux->allocated,
+                               sizeof *aux->list);
+    }
+    struct external_publish *x = &aux->list[aux->n++];
+    memset(x, 0, sizeof *x);        /* It is compared as bytes. */
+    x->host_port = p->host_port;
+    x->protocol = p->protocol;
+    x->slot = slot;
+    for (size_t i = 0; i < ep->n_ips; i++) {
+        *(prefix_is_v4(&ep->ips[i]) ? &x->v4 : &x->v6) = true;
+    }
+}
+
+static void
+update_publishes(struct agent *a)
+{
+    struct publishes_aux aux = { .a = a };
+    a->publishes_unknown = false;
+    endpoints_publishes(a->endpoints, add_publish, &aux);
+    external_set_publishes(a->external, aux.list, aux.n);
+    free(aux.list);
 }
 
 static void
@@ -380,6 +426,7 @@ agent_init(struct agent *a, const struct settings *settings,
     };
     static const struct endpoints_ops endpoints_ops = {
         .report = agent_report,
+        .publishes_changed = publishes_changed,
     };
     static const struct directory_ops directory_ops = {
         .owned = get_owned,
@@ -458,6 +505,9 @@ agent_run(struct agent *a)
     }
     run_database(a);
     endpoints_run(a->endpoints);
+    if (a->publishes_unknown && directory_list(a->directory)) {
+        update_publishes(a);
+    }
     if (a->adopted && !a->leaving) {
         external_run(a->external);
     }

@@ -41,6 +41,7 @@ struct agent {
     struct gateway *gateway;
     struct external *external;
     struct firewall_monitor *rules_monitor;
+    bool publishes_unknown;         /* 'external' is to be told. */
     struct zones *zones;
     bool zones_unknown;             /* To be told to vswitchd. */
     struct underlay *underlay;      /* NULL without --underlay. */

@@ -8,6 +8,7 @@
 #include "agent/links.h"
 #include "agent/netns.h"
 #include "flow.h"
+#include "hash.h"
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
 #include "overlay/announce.h"
@@ -26,6 +27,7 @@ struct waiter {
 };
 
 static int open_netns(const struct attachment *, char **errorp);
+static bool netns_is_there(const struct attachment *);
 
 struct attachment *
 attachment_create(struct endpoints *e, struct endpoint *ep, enum state state)
@@ -40,7 +42,16 @@ attachment_create(struct endpoints *e, struct endpoint *ep, enum state state)
     ovs_list_init(&a->detachers);
     shash_add(&e->by_name, a->ep.name, a);
     claims_add(&e->claims, &a->ep);
+    if (a->ep.n_publishes) {
+        e->ops->publishes_changed(e->aux);
+    }
     return a;
+}
+
+struct attachment *
+attachment_find(const struct endpoints *e, const char *name)
+{
+    return shash_find_data(&e->by_name, name);
 }
 
 void
@@ -49,6 +60,9 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
     attachment_set_ofport(e, a, 0);
     claims_remove(&e->claims, &a->ep);
     shash_find_and_delete(&e->by_name, a->ep.name);
+    if (a->ep.n_publishes) {
+        e->ops->publishes_changed(e->aux);
+    }
     gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
     hmapx_find_and_delete(&e->todo, a);
     hmapx_find_and_delete(&e->written, a);
@@ -95,6 +109,35 @@ attachment_set_problem(struct attachment *a, char *problem)
     a->problem = problem;
 }
 
+const struct network *
+attachment_network(const struct endpoints *e, const struct attachment *a)
+{
+    return e->list ? peerlist_network(e->list, a->ep.network) : NULL;
+}
+
+/* What the namespace should know of its network may have changed. */
+void
+attachment_update_routes(struct endpoints *e, struct attachment *a)
+{
+    const struct network *net = attachment_network(e, a);
+    if (!net || a->ep.tap || a->ep.dhcp) {
+        return;
+    }
+    uint32_t routes = hash_bytes(net->gateways, sizeof net->gateways, 0);
+    for (size_t i = 0; i < net->n_routes; i++) {
+        /* Not the whole struct, which has gaps. */
+        routes = hash_bytes(&net->routes[i].dst.addr, 16, routes);
+        routes = hash_bytes(&net->routes[i].via, 16,
+                            routes + net->routes[i].dst.len);
+    }
+    if (a->routes != routes) {
+        a->routes = routes;
+        if (a->ifindex) {
+            links_add_routes(&a->ep, net);
+        }
+    }
+}
+
 void
 attachment_set_ofport(struct endpoints *e, struct attachment *a,
                       ofp_port_t ofport)
@@ -111,9 +154,7 @@ attachment_set_ofport(struct endpoints *e, struct attachment *a,
 void
 attachment_update_share(struct endpoints *e, struct attachment *a)
 {
-    const struct network *net = (e->list ? peerlist_network(e->list,
-                                                            a->ep.network)
-                                 : NULL);
+    const struct network *net = attachment_network(e, a);
     struct plan now = PLAN_INITIALIZER(&now);
     a->vni = net ? net->vni : 0;
     if (a->vni && a->ofport && a->state != S_LEAVING) {
@@ -139,6 +180,15 @@ attachment_rewrite(struct endpoints *e, struct attachment *a)
     if (a->state == S_PORT || a->state == S_FLOWS || a->state == S_UP) {
         e->ops->report(e->aux, "endpoint %s: the external_ids of port %s were "
                        "changed: put right", a->ep.name, a->ep.port);
+        attachment_write(e, a);
+    }
+}
+
+/* What is already on its way is compared when it is there. */
+void
+attachment_write(struct endpoints *e, struct attachment *a)
+{
+    if (a->state == S_PORT || a->state == S_FLOWS || a->state == S_UP) {
         a->state = S_NEW;
         hmapx_add(&e->todo, a);
     }
@@ -207,16 +257,29 @@ open_netns(const struct attachment *a, char **errorp)
     return fd;
 }
 
+static bool
+netns_is_there(const struct attachment *a)
+{
+    char *error = NULL;
+    int netns = open_netns(a, &error);
+    free(error);
+    if (netns >= 0) {
+        close(netns);
+    }
+    return netns >= 0;
+}
+
 void
 attachment_make_link(struct endpoints *e, struct attachment *a)
 {
     char *error = NULL;
-    if (a->netns < 0) {
+    if (a->netns < 0 && !a->ep.tap) {
         a->netns = open_netns(a, &error);
     }
     if (!error) {
         error = links_make(kernel_rtnl(e->kernel), e->reaper, e->bridge,
-                           &a->ep, a->netns, e->mtu, e->netdev, &a->ifindex);
+                           &a->ep, attachment_network(e, a), a->netns,
+                           e->mtu, e->netdev, &a->ifindex);
     }
     if (a->netns >= 0) {
         close(a->netns);
@@ -256,16 +319,12 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
     if (a->state == S_NEW) {
         return;                     /* It is made before the row is written. */
     }
-    char *error = NULL;
-    int netns = open_netns(a, &error);
-    if (netns < 0) {
+    if (!a->ep.tap && !netns_is_there(a)) {
         e->ops->report(e->aux, "endpoint %s: its namespace %s has gone: "
                        "detached", a->ep.name, a->ep.netns);
-        free(error);
         attachment_leave(e, a);
         return;
     }
-    close(netns);
     e->ops->report(e->aux, "endpoint %s: link %s was deleted or replaced: "
                    "made again", a->ep.name, a->ep.port);
     a->state = S_CLOSE;
@@ -338,8 +397,12 @@ attachment_to_json(const struct attachment *a)
     }
     json_object_put(o, "ip", ips);
     json_object_put_format(o, "mac", ETH_ADDR_FMT, ETH_ADDR_ARGS(ep->mac));
-    json_object_put_string(o, "netns", ep->netns);
+    json_object_put_string(o, "kind", ep->tap ? "tap" : "netns");
+    json_object_put_string(o, "netns", ep->tap ? "(tap)" : ep->netns);
     json_object_put_string(o, "ifname", ep->ifname);
+    if (ep->owner != UINT32_MAX) {
+        json_object_put(o, "owner", json_integer_create(ep->owner));
+    }
     json_object_put_string(o, "port", ep->port);
     json_object_put(o, "ofport", json_integer_create(ofp_to_u16(a->ofport)));
     json_object_put_string(o, "state", a->state == S_UP ? "up" : "down");

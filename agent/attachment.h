@@ -56,6 +56,7 @@ struct attachment {
     bool explicit_mac;
     ofp_port_t ofport;              /* 0: none; see 'ofport_node'. */
     struct hmap_node ofport_node;   /* In 'by_ofport', if it has one. */
+    uint32_t routes;                /* Hash of those that it was given. */
     uint32_t vni;                   /* 0: its network is not listed. */
     struct plan share;              /* What the switch has of it. */
     uint64_t flow_seqno;            /* Covers 'share'; 0: not sent yet. */
@@ -94,6 +95,9 @@ struct endpoints {
 /* Takes over 'ep'; it joins 'by_name' and the claims. */
 struct attachment *attachment_create(struct endpoints *, struct endpoint *ep,
                                      enum state);
+/* NULL if there is none of that name. */
+struct attachment *attachment_find(const struct endpoints *,
+                                   const char *name);
 /* Tells all who wait, and leaves every set. */
 void attachment_destroy(struct endpoints *, struct attachment *);
 
@@ -103,6 +107,10 @@ void attachment_tell(struct ovs_list *waiters, const char *error);
 void attachment_set_problem(struct attachment *, char *problem); /* Takes it
                                                                   * over. */
 
+/* Its network, or NULL. */
+const struct network *attachment_network(const struct endpoints *,
+                                         const struct attachment *);
+void attachment_update_routes(struct endpoints *, struct attachment *);
 void attachment_set_ofport(struct endpoints *, struct attachment *,
                            ofp_port_t);
 
@@ -110,6 +118,8 @@ void attachment_set_ofport(struct endpoints *, struct attachment *,
 void attachment_update_share(struct endpoints *, struct attachment *);
 /* Somebody changed what its row remembers: writes it again. */
 void attachment_rewrite(struct endpoints *, struct attachment *);
+/* We changed it. */
+void attachment_write(struct endpoints *, struct attachment *);
 /* From S_PORT on, when all is there. */
 void attachment_advance(struct endpoints *, struct attachment *);
 

@@ -11,6 +11,8 @@ weftd_SOURCES = \
 	agent/external.c agent/external.h \
 	agent/external-rules.c agent/external-rules.h \
 	agent/firewall.c agent/firewall.h \
+	agent/endpoints-publish.c \
+	agent/endpoints-request.c \
 	agent/gather.c agent/gather.h \
 	agent/gateway.c agent/gateway.h \
 	agent/kernel.c agent/kernel.h \
@@ -28,6 +30,7 @@ weftd_SOURCES = \
 	agent/settings.c agent/settings.h \
 	agent/show.c agent/show.h \
 	agent/sysctl.c agent/sysctl.h \
+	agent/tap.c agent/tap.h \
 	agent/textfile.c agent/textfile.h \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \

@@ -8,6 +8,7 @@
 #include "agent/agent.h"
 #include "agent/netns.h"
 #include "agent/show.h"
+#include "overlay/publish.h"
 #include "openvswitch/poll-loop.h"
 #include "overlay/view.h"
 #include "unixctl.h"
@@ -24,6 +25,7 @@ struct ticket {
                                  * being handed out. */
     size_t n, n_failed;
     bool many, json;
+    bool print_qemu;            /* Answer with options for qemu. */
     char *name;                 /* Of one endpoint, to show; or NULL. */
     const char *verb;           /* "attached" */
     struct ds errors;
@@ -205,7 +207,13 @@ ticket_reply(struct ticket *t)
         unixctl_command_reply_error(t->conn, ds_cstr(&t->errors));
     } else if (t->name) {
         struct json *row = endpoints_show(endpoints, t->name);
-        if (row) {
+        const struct endpoint *ep = endpoints_find(endpoints, t->name);
+        if (t->print_qemu && ep) {
+            char *words = show_qemu(t->control->agent, ep);
+            unixctl_command_reply(t->conn, words);
+            free(words);
+            json_destroy(row);
+        } else if (row) {
             reply_object(t->conn, row, t->json);
         } else {
             unixctl_command_reply(t->conn, NULL);
@@ -273,15 +281,19 @@ get_host(struct control *c, struct admit_host *host)
                         : "it is not read yet"));
 }
 
+typedef char *parse_func(int argc, const char *const argv[],
+                         struct attach_request *);
+
 static void
-attach_words(struct ticket *t, int argc, const char *const argv[], int item)
+attach_words(struct ticket *t, int argc, const char *const argv[], int item,
+             parse_func *parse)
 {
     struct endpoints_waiter w = ticket_item(t, item);
     struct attach_request req;
     struct admit_host host;
     char *error = get_host(t->control, &host);
     if (!error) {
-        error = attach_request_parse(argc, argv, &req);
+        error = parse(argc, argv, &req);
     }
     if (error) {
         ticket_item_done(t, item, error);
@@ -291,6 +303,7 @@ attach_words(struct ticket *t, int argc, const char *const argv[], int item)
     if (!t->many) {
         t->name = (req.name ? xstrdup(req.name)
                    : request_default_name(req.netns));
+        t->print_qemu = req.print_qemu;
     }
     endpoints_attach(t->control->agent->endpoints, &req, &host, &w);
     attach_request_finish(&req);
@@ -302,7 +315,16 @@ handle_attach(struct unixctl_conn *conn, int argc, const char *argv[],
 {
     bool json = take_json(&argc, argv);
     struct ticket *t = ticket_create(c, conn, "attached", false, json);
-    attach_words(t, argc - 1, argv + 1, 0);
+    attach_words(t, argc - 1, argv + 1, 0, attach_request_parse);
+    ticket_unref(t);
+}
+
+static void
+handle_tap(struct unixctl_conn *conn, int argc, const char *argv[], void *c)
+{
+    bool json = take_json(&argc, argv);
+    struct ticket *t = ticket_create(c, conn, "attached", false, json);
+    attach_words(t, argc - 1, argv + 1, 0, tap_request_parse);
     ticket_unref(t);
 }
 
@@ -329,7 +351,8 @@ handle_attach_many(struct unixctl_conn *conn, int argc, const char *argv[],
             ticket_item_done(t, line, error);
             free(error);
         } else if (n) {
-            attach_words(t, n, (const char *const *) words, line);
+            attach_words(t, n, (const char *const *) words, line,
+                         attach_request_parse);
         }
         if (!error) {
             request_words_free(words);
@@ -402,6 +425,51 @@ handle_detach_netns(struct unixctl_conn *conn, int argc, const char *argv[],
     }
     ticket_unref(t);
     sset_destroy(&names);
+}
+
+/* Published ports. */
+
+/* Adds ('add') or removes the ports of each argument, or the first that
+ * cannot be is the answer; what came before it stays. */
+static void
+change_publishes(struct unixctl_conn *conn, int argc, const char *argv[],
+                 struct control *c, bool add)
+{
+    char *error = argc < 2 ? xasprintf("%s: which ports?", argv[0]) : NULL;
+    for (int i = 1; i < argc && !error; i++) {
+        struct publish p;
+        char *name = NULL;
+        error = (add ? publish_parse(argv[i], &name, &p)
+                 : publish_parse_port(argv[i], &p));
+        if (!error && add) {
+            error = endpoints_publish(c->agent->endpoints, name, &p,
+                                      directory_path(c->agent->directory));
+        } else if (!error) {
+            endpoints_unpublish(c->agent->endpoints, &p);
+        }
+        free(name);
+    }
+    if (error) {
+        reply_error(conn, error);
+    } else {
+        unixctl_command_reply(conn, NULL);
+    }
+}
+
+static void
+handle_publish(struct unixctl_conn *conn, int argc, const char *argv[],
+               void *c)
+{
+    (void) take_json(&argc, argv);
+    change_publishes(conn, argc, argv, c, true);
+}
+
+static void
+handle_unpublish(struct unixctl_conn *conn, int argc, const char *argv[],
+                 void *c)
+{
+    (void) take_json(&argc, argv);
+    change_publishes(conn, argc, argv, c, false);
 }
 
 /* Shows. */

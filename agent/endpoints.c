@@ -4,10 +4,8 @@
 #include "agent/endpoints.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 #include "agent/attachment.h"
 #include "agent/links.h"
-#include "agent/netns.h"
 #include "hmapx.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -20,11 +18,9 @@ VLOG_DEFINE_THIS_MODULE(endpoints);
 /* A link is gone at once, its namespace a little later. */
 enum { LINK_CHECK_DELAY_MS = 50 };
 
-static struct attachment *find(const struct endpoints *, const char *name);
 static struct attachment *find_port(const struct endpoints *,
                                     const char *port);
 static void adopt(struct endpoints *, const struct switchdb_port *);
-static bool port_taken(const char *port, const void *endpoints);
 
 struct endpoints *
 endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
@@ -77,87 +73,6 @@ endpoints_destroy(struct endpoints *e)
     }
 }
 
-/* The end of a request that has no attachment. */
-static void
-answer(const struct endpoints_waiter *w, char *error)
-{
-    w->done(w->aux, w->item, error);
-    free(error);
-}
-
-void
-endpoints_attach(struct endpoints *e, const struct attach_request *req,
-                 const struct admit_host *host,
-                 const struct endpoints_waiter *w)
-{
-    char *error = NULL;
-    char *path = netns_path(req->netns);
-    int netns = netns_open(path, &error);
-    struct endpoint ep;
-    const struct endpoint *existing = NULL;
-    if (!error) {
-        struct admit_host h = *host;
-        h.port_taken = port_taken;
-        h.aux = e;
-        error = admit_endpoint(req, path, &h, &e->claims, &ep, &existing);
-    }
-    if (!error && !existing) {
-        /* A retired link may have the name inside that is wanted. */
-        if (!retired_is_empty(&e->retired)
-            && links_inside_exists(netns, req->ifname)) {
-            retired_hurry(&e->retired);
-        }
-        error = links_refuse_inside(netns, path, req->ifname, e->reaper);
-        if (error) {
-            endpoint_finish(&ep);
-        }
-    }
-    free(path);
-
-    if (error || existing) {
-        if (netns >= 0) {
-            close(netns);
-        }
-        struct attachment *a = existing ? find(e, existing->name) : NULL;
-        if (!a || a->state == S_UP) {
-            answer(w, error);
-        } else if (a->state == S_LEAVING) {
-            answer(w, xasprintf("endpoint %s is being detached: try again",
-                                a->ep.name));
-        } else {
-            attachment_add_waiter(&a->attachers, w);
-        }
-        return;
-    }
-    struct netns_id id;
-    if (!strncmp(ep.netns, "/proc/", 6) && !netns_id(netns, &id)) {
-        ep.netns_ino = id.ino;
-    }
-    struct attachment *a = attachment_create(e, &ep, S_NEW);
-    a->netns = netns;
-    a->explicit_mac = !eth_addr_is_zero(req->mac);
-    attachment_add_waiter(&a->attachers, w);
-    hmapx_add(&e->todo, a);
-}
-
-void
-endpoints_detach(struct endpoints *e, const char *name,
-                 const struct endpoints_waiter *w)
-{
-    struct attachment *a = find(e, name);
-    if (!a) {
-        answer(w, NULL);            /* Nothing is left: what was asked for. */
-        return;
-    }
-    attachment_add_waiter(&a->detachers, w);
-    if (a->state != S_LEAVING) {
-        attachment_set_problem(a, NULL);
-        free(a->failure);
-        a->failure = xstrdup("it was detached meanwhile");
-        attachment_leave(e, a);
-    }
-}
-
 void
 endpoints_set_list(struct endpoints *e, const struct peerlist *list,
                    const struct simap *slots)
@@ -167,6 +82,7 @@ endpoints_set_list(struct endpoints *e, const struct peerlist *list,
     struct shash_node *node;
     SHASH_FOR_EACH (node, &e->by_name) {
         attachment_update_share(e, node->data);
+        attachment_update_routes(e, node->data);
         attachment_advance(e, node->data);
     }
 }
@@ -217,7 +133,7 @@ endpoints_sweep(struct endpoints *e)
 void
 endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
 {
-    struct attachment *a = find(e, port->endpoint.name);
+    struct attachment *a = attachment_find(e, port->endpoint.name);
     if (!a) {
         adopt(e, port);
         return;
@@ -267,7 +183,7 @@ endpoints_port_broken(struct endpoints *e, const char *port)
 void
 endpoints_port_gone(struct endpoints *e, const struct switchdb_port *port)
 {
-    struct attachment *a = find(e, port->endpoint.name);
+    struct attachment *a = attachment_find(e, port->endpoint.name);
     if (!a || strcmp(a->ep.port, port->name)) {
         return;
     }
@@ -527,7 +443,7 @@ endpoints_to_json(const struct endpoints *e)
 struct json *
 endpoints_show(const struct endpoints *e, const char *name)
 {
-    const struct attachment *a = find(e, name);
+    const struct attachment *a = attachment_find(e, name);
     return a ? attachment_to_json(a) : NULL;
 }
 
@@ -566,7 +482,7 @@ endpoints_find_ofport(const struct endpoints *e, ofp_port_t ofport)
 const struct endpoint *
 endpoints_find(const struct endpoints *e, const char *name)
 {
-    const struct attachment *a = find(e, name);
+    const struct attachment *a = attachment_find(e, name);
     return a && a->state != S_LEAVING ? &a->ep : NULL;
 }
 
@@ -596,24 +512,10 @@ endpoints_count_new(const struct endpoints *e)
 }
 
 static struct attachment *
-find(const struct endpoints *e, const char *name)
-{
-    return shash_find_data(&e->by_name, name);
-}
-
-static struct attachment *
 find_port(const struct endpoints *e, const char *port)
 {
     const struct endpoint *ep = claims_by_port(&e->claims, port);
-    return ep ? find(e, ep->name) : NULL;
-}
-
-static bool
-port_taken(const char *port, const void *e_)
-{
-    const struct endpoints *e = e_;
-    return (switchdb_name_taken(e->db, port)
-            || links_is_foreign(kernel_rtnl(e->kernel), e->bridge, port));
+    return ep ? attachment_find(e, ep->name) : NULL;
 }
 
 /* A row that an earlier run of the agent wrote. */

@@ -25,6 +25,8 @@ struct endpoints_ops {
     /* Something worth telling the user happened to an endpoint. */
     void (*report)(void *aux, const char *format, ...)
         OVS_PRINTF_FORMAT(2, 3);
+    /* endpoints_publishes() may tell something else than before. */
+    void (*publishes_changed)(void *aux);
 };
 
 struct endpoints *endpoints_create(const char *bridge, struct switchdb *,
@@ -46,6 +48,18 @@ void endpoints_attach(struct endpoints *, const struct attach_request *,
                       const struct endpoints_waiter *);
 void endpoints_detach(struct endpoints *, const char *name,
                       const struct endpoints_waiter *);
+
+/* Leads a port of the host to one of the endpoint called 'name', and ends it
+ * whosever it is.  Returns NULL or an owned message; 'file' is what that calls
+ * the list. */
+char *endpoints_publish(struct endpoints *, const char *name,
+                        const struct publish *, const char *file);
+void endpoints_unpublish(struct endpoints *, const struct publish *);
+/* Calls 'cb' for each published port, by endpoints' names. */
+void endpoints_publishes(const struct endpoints *,
+                         void (*cb)(const struct endpoint *,
+                                    const struct publish *, void *aux),
+                         void *aux);
 
 /* The list has changed; NULL: there is none in force.  'slots' tells those
  * of its networks that have a way out. */

@@ -4,9 +4,13 @@
 #include "agent/links.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "agent/netns.h"
+#include "agent/tap.h"
+#include "overlay/address.h"
+#include "packets.h"
 #include "util.h"
 
 /* Where the underlay's MTU is not known: Ethernet's, less the overhead. */
@@ -15,11 +19,18 @@ enum { DEFAULT_MTU = 1500 - VXLAN_OVERHEAD_IPV4 };
 static char *make_alias(const char *bridge, const char *endpoint);
 static bool alias_matches(const struct rtnl_link *, const char *bridge,
                           const char *endpoint);
+static bool is_tap(const struct rtnl_link *);
+static char *make_tap(struct rtnl *, struct reaper *, const char *bridge,
+                      const struct endpoint *, int mtu, int *ifindex);
+static int configure_tap(struct rtnl *, const char *bridge,
+                         const struct endpoint *, int mtu, int *ifindex);
 static int add_veth(struct rtnl *, const char *bridge,
                     const struct endpoint *, int netns, int mtu,
                     int *ifindex, int *inside, bool *peer_exists);
-static int configure_inside(const struct endpoint *, int netns, int ifindex,
-                            bool netdev);
+static int configure_inside(const struct endpoint *, const struct network *,
+                            int netns, int ifindex, bool netdev);
+static int add_routes(struct rtnl *inside, int ifindex,
+                      const struct endpoint *, const struct network *);
 
 bool
 links_inside_exists(int netns, const char *ifname)
@@ -50,12 +61,15 @@ links_refuse_inside(int netns, const char *path, const char *ifname,
 
 char *
 links_make(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
-           const struct endpoint *ep, int netns, int mtu, bool netdev,
-           int *ifindex)
+           const struct endpoint *ep, const struct network *net, int netns,
+           int mtu, bool netdev, int *ifindex)
 {
     int inside;
     bool peer_exists = false;
     int use_mtu = ep->mtu ? ep->mtu : mtu ? mtu : DEFAULT_MTU;
+    if (ep->tap) {
+        return make_tap(rtnl, reaper, bridge, ep, use_mtu, ifindex);
+    }
     int error = add_veth(rtnl, bridge, ep, netns, use_mtu, ifindex,
                          &inside, &peer_exists);
     if (error == -EEXIST) {
@@ -75,7 +89,7 @@ links_make(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
                          ep->ifname, ep->netns, ovs_strerror(-error));
     }
 
-    error = configure_inside(ep, netns, inside, netdev);
+    error = configure_inside(ep, net, netns, inside, netdev);
     if (error) {
         (void) rtnl_link_del(rtnl, *ifindex);   /* Gone with its namespace. */
         *ifindex = 0;
@@ -94,11 +108,13 @@ links_find(struct rtnl *rtnl, const char *bridge, const struct endpoint *ep)
 }
 
 bool
-links_is_foreign(struct rtnl *rtnl, const char *bridge, const char *name)
+links_is_foreign(struct rtnl *rtnl, const char *bridge, const char *name,
+                 bool tap)
 {
     struct rtnl_link link;
     return (!rtnl_link_get(rtnl, name, &link)
-            && !alias_matches(&link, bridge, NULL));
+            && !alias_matches(&link, bridge, NULL)
+            && !(tap && is_tap(&link) && !link.alias[0]));
 }
 
 void
@@ -111,6 +127,9 @@ links_set_mtu(struct rtnl *rtnl, const struct endpoint *ep, int ifindex,
     }
     /* Best effort: a link that is going has nobody to send to. */
     (void) rtnl_link_set_mtu(rtnl, ifindex, mtu);
+    if (ep->tap) {
+        return;
+    }
 
     char *error = NULL;
     struct rtnl *inside;
@@ -119,6 +138,25 @@ links_set_mtu(struct rtnl *rtnl, const struct endpoint *ep, int ifindex,
     if (netns >= 0 && !rtnl_open(netns, &inside)) {
         if (!rtnl_link_get(inside, ep->ifname, &link)) {
             (void) rtnl_link_set_mtu(inside, link.ifindex, mtu);
+        }
+        rtnl_close(inside);
+    }
+    if (netns >= 0) {
+        close(netns);
+    }
+}
+
+void
+links_add_routes(const struct endpoint *ep, const struct network *net)
+{
+    char *error = NULL;
+    struct rtnl *inside;
+    struct rtnl_link link;
+    int netns = netns_open(ep->netns, &error);
+    free(error);
+    if (netns >= 0 && !rtnl_open(netns, &inside)) {
+        if (!rtnl_link_get(inside, ep->ifname, &link)) {
+            (void) add_routes(inside, link.ifindex, ep, net); /* If it can. */
         }
         rtnl_close(inside);
     }
@@ -176,7 +214,71 @@ alias_matches(const struct rtnl_link *link, const char *bridge,
     bool matches = (endpoint ? !strcmp(link->alias, alias)
                     : !strncmp(link->alias, alias, strlen(alias)));
     free(alias);
-    return matches && !strcmp(link->kind, "veth");
+    return matches && (!strcmp(link->kind, "veth") || is_tap(link));
+}
+
+/* What /dev/net/tun made: a tap, or a tun, which has no MAC. */
+static bool
+is_tap(const struct rtnl_link *link)
+{
+    return !strcmp(link->kind, "tun") && !eth_addr_is_zero(link->mac);
+}
+
+static char *
+make_tap(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
+         const struct endpoint *ep, int mtu, int *ifindex)
+{
+    struct rtnl_link link;
+    *ifindex = 0;
+    if (!rtnl_link_get(rtnl, ep->port, &link)) {
+        reaper_flush(reaper);       /* One that was just detached? */
+    }
+    if (!rtnl_link_get(rtnl, ep->port, &link)
+        && !(is_tap(&link)
+             && (!link.alias[0] || alias_matches(&link, bridge, ep->name)))) {
+        (void) rtnl_link_del(rtnl, link.ifindex); /* Or the next fails. */
+    }
+    int error = tap_make(ep->port, ep->owner);
+    if (error) {
+        return xasprintf("could not make tap %s (/dev/net/tun): %s", ep->port,
+                         ovs_strerror(-error));
+    }
+    error = configure_tap(rtnl, bridge, ep, mtu, ifindex);
+    if (error) {
+        (void) rtnl_link_del(rtnl, *ifindex); /* It may be gone. */
+        *ifindex = 0;
+        return xasprintf("could not configure tap %s: %s", ep->port,
+                         ovs_strerror(-error));
+    }
+    return NULL;
+}
+
+/* The guest's MAC is the guest's alone: the host's stack would take frames to
+ * it for its own. */
+static int
+configure_tap(struct rtnl *rtnl, const char *bridge,
+              const struct endpoint *ep, int mtu, int *ifindex)
+{
+    struct rtnl_link link;
+    int error = rtnl_link_get(rtnl, ep->port, &link);
+    if (error) {
+        return error;
+    }
+    *ifindex = link.ifindex;
+    if (eth_addr_equals(link.mac, ep->mac)) {
+        struct eth_addr other = link.mac;
+        other.ea[0] = other.ea[0] == 0xfe ? 0xfa : 0xfe;
+        error = rtnl_link_set_mac(rtnl, link.ifindex, other);
+    }
+    if (!error) {
+        error = rtnl_link_set_mtu(rtnl, link.ifindex, mtu);
+    }
+    if (!error) {
+        char *alias = make_alias(bridge, ep->name);
+        error = rtnl_host_up(rtnl, link.ifindex, alias);
+        free(alias);
+    }
+    return error;
 }
 
 static int
@@ -198,8 +300,8 @@ add_veth(struct rtnl *rtnl, const char *bridge, const struct endpoint *ep,
 }
 
 static int
-configure_inside(const struct endpoint *ep, int netns, int ifindex,
-                 bool netdev)
+configure_inside(const struct endpoint *ep, const struct network *net,
+                 int netns, int ifindex, bool netdev)
 {
     struct rtnl *inside;
     int error = rtnl_open(netns, &inside);
@@ -212,8 +314,58 @@ configure_inside(const struct endpoint *ep, int netns, int ifindex,
         error = rtnl_tx_checksum(inside, ep->ifname, false);
     }
     if (!error) {
-        error = rtnl_inside_up(inside, ifindex, ep->ips, ep->n_ips);
+        error = rtnl_inside_up(inside, ifindex, ep->ips,
+                               ep->dhcp ? 0 : ep->n_ips);
+    }
+    if (!error && net && !ep->dhcp) {
+        error = add_routes(inside, ifindex, ep, net);
     }
     rtnl_close(inside);
+    return error;
+}
+
+static int
+add_route(struct rtnl *inside, int ifindex, const struct prefix *dst,
+          const struct in6_addr *via)
+{
+    struct rtnl_route route = {
+        .dst = *dst,
+        .has_gateway = true,
+        .gateway = *via,
+        .oif = ifindex,
+        .protocol = RTPROT_STATIC,
+        .scope = RT_SCOPE_UNIVERSE,
+    };
+    int error = rtnl_route_add(inside, &route);
+    return error == -EEXIST ? 0 : error;
+}
+
+/* The default route and those of the network, for the families in which the
+ * endpoint has an address. */
+static int
+add_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
+           const struct network *net)
+{
+    bool has[2] = { false, false };
+    for (size_t i = 0; i < ep->n_ips; i++) {
+        has[prefix_is_v4(&ep->ips[i])] = true;
+    }
+    int error = 0;
+    for (size_t i = 0; i < net->n_routes && !error; i++) {
+        const struct route *r = &net->routes[i];
+        if (has[address_is_v4(&r->via)] && !endpoint_has_ip(ep, &r->via)) {
+            error = add_route(inside, ifindex, &r->dst, &r->via);
+        }
+    }
+    for (int v4 = 0; v4 < 2 && !error; v4++) {
+        const struct in6_addr *gateway = network_gateway(net, v4);
+        if (has[v4] && gateway) {
+            struct prefix all = { .len = 0 };
+            if (v4) {
+                in6_addr_set_mapped_ipv4(&all.addr, 0);
+            }
+            error = add_route(inside, ifindex, &all, gateway);
+        }
+    }
     return error;
 }

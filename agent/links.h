@@ -3,8 +3,8 @@
 #ifndef AGENT_LINKS_H
 #define AGENT_LINKS_H 1
 
-/* The veth pair of an endpoint: made, found again, told from others'.  A link
- * is ours if its alias says "weft BRIDGE ENDPOINT" (`ip link` shows it). */
+/* The veth pair or the tap of an endpoint: made, found again, told from
+ * others'.  A link is ours if its alias says "weft BRIDGE ENDPOINT" (`ip link` shows it). */
 
 #include <net/if.h>
 #include "agent/reaper.h"
@@ -20,20 +20,28 @@ char *links_refuse_inside(int netns, const char *path, const char *ifname,
 bool links_inside_exists(int netns, const char *ifname);
 
 /* Makes the pair, addresses and all; whatever has the host end's name and is
- * not ours any more is replaced.  Returns NULL and the host end's ifindex, or
+ * not ours any more is replaced.  Or makes the tap, 'netns' being -1; one that
+ * nobody has given an alias becomes ours.  Returns NULL and the host end's ifindex, or
  * an owned message; then nothing is left. */
 char *links_make(struct rtnl *, struct reaper *, const char *bridge,
-                 const struct endpoint *, int netns, int mtu, bool netdev,
+                 const struct endpoint *, const struct network *, int netns, int mtu, bool netdev,
                  int *ifindex);
+
+/* Adds the routes that the endpoint's network gives to its namespace; those
+ * that are there stay.  What cannot be reached is left. */
+void links_add_routes(const struct endpoint *, const struct network *);
 
 /* The ifindex of the endpoint's host end, 0 if there is none or it is not
  * ours. */
 int links_find(struct rtnl *, const char *bridge, const struct endpoint *);
 
-/* Has somebody else a link of that name on this host? */
-bool links_is_foreign(struct rtnl *, const char *bridge, const char *name);
+/* Has somebody else a link of that name on this host?  If 'tap', a tap without
+ * an alias is nobody's: qemu makes such ones for a guest that we are to serve.
+ */
+bool links_is_foreign(struct rtnl *, const char *bridge, const char *name,
+                      bool tap);
 
-/* Sets the MTU of both ends; what cannot be reached is left. */
+/* Sets the MTU of both ends, or of the tap; what cannot be reached is left. */
 void links_set_mtu(struct rtnl *, const struct endpoint *, int ifindex,
                    int mtu);
 

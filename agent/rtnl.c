@@ -18,7 +18,7 @@
 #include "agent/rtnl-socket.h"
 #include "util.h"
 
-/* Of a veth's host end.  Without ARP, because the host's stack has nothing to
+/* Of a host's end.  Without ARP, because the host's stack has nothing to
  * say there.  Promiscuous, as vswitchd makes it anyway: then it finds it so,
  * and does not go through all its ports once more for the change. */
 #define VETH_FLAGS (IFF_UP | IFF_NOARP | IFF_PROMISC)
@@ -39,7 +39,6 @@ static struct nlmsghdr *put_link_flags(struct rtnl *, int ifindex,
 static void put_link_get(struct rtnl *, int ifindex, const char *name);
 static void put_veth(struct rtnl *, const struct rtnl_veth *);
 static void put_veth_end(struct nlmsghdr *, const char *name, int mtu);
-static int veth_host_up(struct rtnl *, const struct rtnl_veth *, int ifindex);
 static int link_get(struct rtnl *, struct rtnl_link *);
 static void link_reply(const struct nlmsghdr *, void *link);
 static void nsid_reply(const struct nlmsghdr *, void *nsid);
@@ -79,7 +78,7 @@ rtnl_veth_add(struct rtnl *rtnl, const struct rtnl_veth *veth, int *ifindex,
 
     /* The host's end before the peer's: then that one has a carrier, and sends
      * and answers, from the moment it is up. */
-    int error = veth_host_up(rtnl, veth, link.ifindex);
+    int error = rtnl_host_up(rtnl, link.ifindex, veth->alias);
     if (error) {
         /* The first error tells more than that of the way back. */
         (void) rtnl_link_del(rtnl, link.ifindex);
@@ -137,6 +136,44 @@ rtnl_veth_up(struct rtnl *rtnl, int ifindex)
         return -ENODEV;
     }
     put_link_flags(rtnl, ifindex, VETH_FLAGS, VETH_FLAGS);
+    return rtnl_transact(rtnl, NULL, NULL, NULL);
+}
+
+int
+rtnl_host_up(struct rtnl *rtnl, int ifindex, const char *alias)
+{
+    if (ifindex <= 0 || strlen(alias) > ALIAS_MAX) {
+        return -EINVAL;
+    }
+    /* First, because within one message the kernel would set the link up and
+     * give it its address before it came to this. */
+    struct nlmsghdr *nlh = put_link(rtnl, RTM_SETLINK, 0, ifindex);
+    struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+    struct nlattr *inet6 = mnl_attr_nest_start(nlh, AF_INET6);
+    mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+    mnl_attr_nest_end(nlh, inet6);
+    mnl_attr_nest_end(nlh, spec);
+
+    nlh = put_link_flags(rtnl, ifindex, VETH_FLAGS, VETH_FLAGS);
+    if (alias[0]) {
+        mnl_attr_put_strz(nlh, IFLA_IFALIAS, alias);
+    }
+
+    /* A kernel without IPv6 has no such address either. */
+    int errors[2];
+    (void) rtnl_transact(rtnl, errors, NULL, NULL); /* See 'errors'. */
+    return (errors[0] && errors[0] != -EAFNOSUPPORT
+            ? errors[0] : errors[1]);
+}
+
+int
+rtnl_link_set_mac(struct rtnl *rtnl, int ifindex, struct eth_addr mac)
+{
+    if (ifindex <= 0) {
+        return -ENODEV;
+    }
+    struct nlmsghdr *nlh = put_link(rtnl, RTM_SETLINK, 0, ifindex);
+    mnl_attr_put(nlh, IFLA_ADDRESS, sizeof mac, &mac);
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
 
@@ -292,30 +329,6 @@ put_veth_end(struct nlmsghdr *nlh, const char *name, int mtu)
     mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
     mnl_attr_put_u32(nlh, IFLA_NUM_TX_QUEUES, 1);
     mnl_attr_put_u32(nlh, IFLA_NUM_RX_QUEUES, 1);
-}
-
-static int
-veth_host_up(struct rtnl *rtnl, const struct rtnl_veth *veth, int ifindex)
-{
-    /* First, because within one message the kernel would set the link up and
-     * give it its address before it came to this. */
-    struct nlmsghdr *nlh = put_link(rtnl, RTM_SETLINK, 0, ifindex);
-    struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
-    struct nlattr *inet6 = mnl_attr_nest_start(nlh, AF_INET6);
-    mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-    mnl_attr_nest_end(nlh, inet6);
-    mnl_attr_nest_end(nlh, spec);
-
-    nlh = put_link_flags(rtnl, ifindex, VETH_FLAGS, VETH_FLAGS);
-    if (veth->alias[0]) {
-        mnl_attr_put_strz(nlh, IFLA_IFALIAS, veth->alias);
-    }
-
-    /* A kernel without IPv6 has no such address either. */
-    int errors[2];
-    (void) rtnl_transact(rtnl, errors, NULL, NULL); /* See 'errors'. */
-    return (errors[0] && errors[0] != -EAFNOSUPPORT
-            ? errors[0] : errors[1]);
 }
 
 static int

@@ -70,6 +70,10 @@ int rtnl_link_del(struct rtnl *, int ifindex);
 int rtnl_link_up(struct rtnl *, int ifindex, bool up);
 /* The host's end as rtnl_veth_add() makes it: up, without ARP. */
 int rtnl_veth_up(struct rtnl *, int ifindex);
+/* The same, with an alias and without an IPv6 link-local address of its own:
+ * for a link that somebody else has made, such as a tap. */
+int rtnl_host_up(struct rtnl *, int ifindex, const char *alias);
+int rtnl_link_set_mac(struct rtnl *, int ifindex, struct eth_addr);
 int rtnl_link_set_mtu(struct rtnl *, int ifindex, int mtu);
 
 /* Deletes the n links as one group: each is moved into IFLA_GROUP 'group'

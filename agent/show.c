@@ -9,12 +9,14 @@
 #include "openvswitch/json.h"
 #include "overlay/address.h"
 #include "overlay/peerlist.h"
+#include "overlay/publish.h"
 #include "packets.h"
 #include "svec.h"
 #include "timeval.h"
 #include "util.h"
 
 static struct json *endpoints_rows(const struct agent *);
+static struct json *publishes_to_json(const struct agent *);
 static struct json *networks_to_json(const struct agent *);
 static void put_routing(struct json *, const struct network *);
 static struct json *routers_to_json(const struct agent *);
@@ -33,6 +35,10 @@ static const struct {
         { "name", "ENDPOINT" }, { "network", "NETWORK" }, { "ip", "ADDRESS" },
         { "netns", "NETNS" }, { "ifname", "IFNAME" }, { "state", "STATE" },
         { "reason", "" }, { NULL, NULL } } },
+    { "publish", publishes_to_json, {
+        { "hostport", "HOSTPORT" }, { "protocol", "PROTOCOL" },
+        { "endpoint", "ENDPOINT" }, { "ip", "ADDRESS" }, { "port", "PORT" },
+        { NULL, NULL } } },
     { "network", networks_to_json, {
         { "name", "NETWORK" }, { "vni", "VNI" }, { "subnet", "SUBNET" },
         { "slice", "THIS HOST'S SLICE" }, { "mtu", "MTU" }, { NULL, NULL } } },
@@ -261,6 +267,39 @@ routers_to_json(const struct agent *a)
         json_array_add(rows, row);
     }
     free(nodes);
+    return rows;
+}
+
+/* qemu's ids take no '_' or '.' at their start, which our names have not. */
+char *
+show_qemu(const struct agent *a, const struct endpoint *ep)
+{
+    /* Userspace datapaths of Open vSwitch 3.1 do not understand the header
+     * that virtio puts in front of frames; the kernel does. */
+    bool netdev = a->datapath && !strcmp(a->datapath, "netdev");
+    return xasprintf("-netdev tap,id=%s,ifname=%s,script=no,downscript=no%s "
+                     "-device virtio-net-pci,netdev=%s,mac="ETH_ADDR_FMT,
+                     ep->name, ep->port, netdev ? ",vnet_hdr=off" : "",
+                     ep->name, ETH_ADDR_ARGS(ep->mac));
+}
+
+static void
+add_publish(const struct endpoint *ep, const struct publish *p, void *rows)
+{
+    struct json *row = json_object_create();
+    json_object_put(row, "hostport", json_integer_create(p->host_port));
+    json_object_put_string(row, "protocol", publish_protocol(p));
+    json_object_put_string(row, "endpoint", ep->name);
+    json_object_put(row, "ip", prefixes_to_json(ep->ips, ep->n_ips));
+    json_object_put(row, "port", json_integer_create(p->port));
+    json_array_add(rows, row);
+}
+
+static struct json *
+publishes_to_json(const struct agent *a)
+{
+    struct json *rows = json_array_create_empty();
+    endpoints_publishes(a->endpoints, add_publish, rows);
     return rows;
 }
 

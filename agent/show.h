@@ -18,6 +18,9 @@ struct json *show_list(const struct agent *, const char *what,
 struct json *show_one(const struct agent *, const char *what,
                       const char *name);
 
+/* The options by which qemu uses an endpoint's tap.  Owned. */
+char *show_qemu(const struct agent *, const struct endpoint *);
+
 /* As view_status() takes it. */
 struct json *show_status(struct agent *);
 

@@ -6,6 +6,7 @@
 #include <config.h>
 #include <getopt.h>
 #include <glob.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "jsonrpc.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
+#include "overlay/publish.h"
 #include "overlay/request.h"
 #include "svec.h"
 #include "unixctl.h"
@@ -244,9 +246,80 @@ parse_attach_file(int argc, char *argv[], const char **path, bool *json)
     return is_file;
 }
 
+/* The number of a user.  Not getpwnam(), which a static program cannot have:
+ * it looks in /etc/passwd alone. */
+static char *
+user_number(const char *user)
+{
+    unsigned int uid;
+    FILE *passwd = number_parse(user, &uid) ? NULL : fopen("/etc/passwd", "r");
+    char *number = NULL;
+    struct passwd *entry;
+    while (passwd && !number && (entry = fgetpwent(passwd))) {
+        if (!strcmp(entry->pw_name, user)) {
+            number = xasprintf("%u", (unsigned int) entry->pw_uid);
+        }
+    }
+    if (passwd) {
+        fclose(passwd);
+    }
+    return number ? number : xstrdup(user);
+}
+
+/* Puts numbers in place of users' names, then looks whether it is whole. */
+static char *
+check_tap(int argc, char *argv[])
+{
+    const char **words = xmalloc((argc + 1) * sizeof *words);
+    int n = 0;
+    for (int i = 0; i < argc; i++) {
+        if (!strcmp(argv[i], "--owner") && i + 1 < argc) {
+            argv[i + 1] = user_number(argv[i + 1]); /* Until the end. */
+        } else if (!strncmp(argv[i], "--owner=", 8)) {
+            argv[i] = xasprintf("--owner=%s", user_number(argv[i] + 8));
+        }
+        if (!is_json(argv[i])) {
+            words[n++] = argv[i];
+        }
+    }
+    struct attach_request req;
+    char *error = tap_request_parse(n, words, &req);
+    if (!error) {
+        attach_request_finish(&req);
+    }
+    free(words);
+    return error;
+}
+
+static char *
+check_publish(const char *command, int argc, char *argv[])
+{
+    char *error = NULL;
+    for (int i = 0; i < argc && !error; i++) {
+        struct publish p;
+        char *name = NULL;
+        if (!is_json(argv[i])) {
+            error = (!strcmp(command, "publish")
+                     ? publish_parse(argv[i], &name, &p)
+                     : publish_parse_port(argv[i], &p));
+        }
+        free(name);
+    }
+    return error;
+}
+
 static int
 run_remote(const struct command *command, int argc, char *argv[])
 {
+    char *misused = (!strcmp(command->words, "tap") ? check_tap(argc, argv)
+                     : !strcmp(command->words, "publish")
+                     || !strcmp(command->words, "unpublish")
+                     ? check_publish(command->words, argc, argv) : NULL);
+    if (misused) {
+        int status = misuse(misused);
+        free(misused);
+        return status;
+    }
     if (!strcmp(command->words, "attach")) {
         const char *path;
         bool json;

@@ -55,7 +55,8 @@ admit_endpoint(const struct attach_request *req, const char *netns,
         endpoint_finish(ep);
         return error;
     }
-    other = claims_by_inside(claims, netns, req->ifname);
+    other = (req->tap ? NULL
+             : claims_by_inside(claims, netns, req->ifname));
     if (other) {
         error = xasprintf("interface %s in %s is endpoint %s already: detach "
                           "that, or give another --ifname", req->ifname,
@@ -66,8 +67,15 @@ admit_endpoint(const struct attach_request *req, const char *netns,
     }
     ep->network = xstrdup(net->name);
     ep->netns = xstrdup(netns);
-    ep->ifname = xstrdup(req->ifname);
+    ep->tap = req->tap;
+    ep->dhcp = req->ip_dhcp;
+    ep->owner = req->owner;
+    ep->ifname = nullable_xstrdup(req->ifname);
     ep->mtu = req->mtu;
+    if (!error && req->ip_dhcp && !net->dhcp) {
+        error = xasprintf("network %s has no DHCP: set \"dhcp = on\" in %s",
+                          net->name, host->file);
+    }
     if (!error) {
         error = choose_addresses(req, net, host, claims, ep);
     }
@@ -76,6 +84,9 @@ admit_endpoint(const struct attach_request *req, const char *netns,
     }
     if (!error) {
         error = choose_port(host, claims, ep);
+    }
+    if (!error && ep->tap) {
+        ep->ifname = xstrdup(ep->port);
     }
     if (error) {
         endpoint_finish(ep);
@@ -143,19 +154,26 @@ check_existing(const struct attach_request *req, const struct endpoint *ep,
                const char *netns)
 {
     const char *what
-        = (strcmp(ep->netns, netns) ? "in another namespace"
+        = (req->tap != ep->tap
+           ? (ep->tap ? "as a tap" : "as an interface of a namespace")
+           : strcmp(ep->netns, netns) ? "in another namespace"
            : req->network && strcmp(ep->network, req->network)
            ? "on another network"
-           : strcmp(ep->ifname, req->ifname) ? "under another interface name"
+           : req->ifname && strcmp(ep->ifname, req->ifname)
+           ? "under another interface name"
+           : req->owner != UINT32_MAX && req->owner != ep->owner
+           ? "with another owner"
            : !same_ips(req, ep) ? "with other addresses"
+           : req->ip_dhcp && !ep->dhcp ? "without DHCP"
            : !eth_addr_is_zero(req->mac) && !eth_addr_equals(req->mac, ep->mac)
            ? "with another MAC"
            : req->mtu && req->mtu != ep->mtu ? "with another MTU"
            : NULL);
     return (what
             ? xasprintf("endpoint %s exists already, %s (%s, %s, %s): detach "
-                        "it first, or give another --name", ep->name, what,
-                        ep->netns, ep->network, ep->ifname)
+                        "it first, or give another %s", ep->name, what,
+                        ep->tap ? "(tap)" : ep->netns, ep->network,
+                        ep->ifname, req->tap ? "NAME" : "--name")
             : NULL);
 }
 
@@ -318,5 +336,5 @@ choose_port(const struct admit_host *host, const struct claims *claims,
         ep->port = NULL;
     }
     return xasprintf("no free interface name for endpoint %s: give another "
-                     "--name", ep->name);
+                     "%s", ep->name, ep->tap ? "NAME" : "--name");
 }

@@ -20,7 +20,7 @@ struct admit_host {
     const void *aux;
 };
 
-/* 'netns' is the namespace's path.  Returns NULL and an endpoint in '*ep' that
+/* 'netns' is the namespace's path, "" for a tap.  Returns NULL and an endpoint in '*ep' that
  * the caller finishes, and '*existing' NULL; or NULL and in '*existing' the
  * endpoint that is just what is asked for; or an owned message. */
 char *admit_endpoint(const struct attach_request *, const char *netns,

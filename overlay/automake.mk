@@ -26,6 +26,7 @@ liboverlay_a_SOURCES = \
 	overlay/peerlist.c overlay/peerlist.h \
 	overlay/pipeline.c overlay/pipeline.h overlay/pipeline.def \
 	overlay/plan.c overlay/plan.h \
+	overlay/publish.c overlay/publish.h \
 	overlay/request.c overlay/request.h \
 	overlay/router-adv.c overlay/router-adv.h \
 	overlay/view.c overlay/view.h

@@ -21,25 +21,34 @@
 typedef char *take_func(struct attach_request *, const char *value);
 static take_func take_network, take_name, take_ip;
 static take_func take_mac, take_ifname, take_mtu;
+static take_func take_owner, take_print;
 
-enum { N_OPTIONS = 6 };
+enum { ATTACH = 1 << 0, TAP = 1 << 1 };
+enum { N_OPTIONS = 8 };
 static const struct option {
     const char *name;
+    int commands;                   /* That have it. */
     bool many;                      /* May be given more than once. */
     take_func *take;
 } options[N_OPTIONS] = {
-    { "--network", false, take_network },
-    { "--name", false, take_name },
-    { "--ip", true, take_ip },
-    { "--mac", false, take_mac },
-    { "--ifname", false, take_ifname },
-    { "--mtu", false, take_mtu },
+    { "--network", ATTACH | TAP, false, take_network },
+    { "--name", ATTACH, false, take_name },
+    { "--ip", ATTACH | TAP, true, take_ip },
+    { "--mac", ATTACH | TAP, false, take_mac },
+    { "--ifname", ATTACH, false, take_ifname },
+    { "--mtu", ATTACH | TAP, false, take_mtu },
+    { "--owner", TAP, false, take_owner },
+    { "--print", TAP, false, take_print },
 };
 
+static char *parse(int argc, const char *const argv[],
+                   struct attach_request *);
 static char *parse_args(int argc, const char *const argv[],
                         struct attach_request *);
 static char *parse_option(int argc, const char *const argv[], int *i,
                           bool given[N_OPTIONS], struct attach_request *);
+static char *refuse_option(const char *arg, int command);
+static char *take_what(struct attach_request *, const char *value);
 static char *refuse_words(int argc, const char *const argv[]);
 static char *refuse_netns(const char *netns);
 static char *take_word(const char **linep, struct ds *word);
@@ -48,25 +57,21 @@ char *
 attach_request_parse(int argc, const char *const argv[],
                      struct attach_request *req)
 {
-    memset(req, 0, sizeof *req);
+    *req = (struct attach_request) { .owner = UINT32_MAX };
+    char *error = parse(argc, argv, req);
 
-    char *error = refuse_words(argc, argv);
-    if (!error) {
-        error = parse_args(argc, argv, req);
-    }
-    if (error) {
-        char *message = xasprintf("attach: %s", error);
-
-        attach_request_finish(req);
-        free(error);
-        return message;
-    }
-
-    req->ip_auto = req->ip_auto || !req->n_ips;
-    if (!req->ifname) {
+    if (!error && !req->ifname) {
         req->ifname = xstrdup("eth0");
     }
-    return NULL;
+    return error;
+}
+
+char *
+tap_request_parse(int argc, const char *const argv[],
+                  struct attach_request *req)
+{
+    *req = (struct attach_request) { .tap = true, .owner = UINT32_MAX };
+    return parse(argc, argv, req);
 }
 
 void
@@ -156,6 +161,29 @@ request_default_name(const char *netns)
 }
 
 static char *
+parse(int argc, const char *const argv[], struct attach_request *req)
+{
+    char *error = refuse_words(argc, argv);
+
+    if (!error) {
+        error = parse_args(argc, argv, req);
+    }
+    if (!error && req->ip_dhcp && (req->ip_auto || req->n_ips)) {
+        error = xstrdup("--ip dhcp stands alone: remove the other --ip");
+    }
+    if (error) {
+        char *message = xasprintf("%s: %s", req->tap ? "tap" : "attach",
+                                  error);
+
+        attach_request_finish(req);
+        free(error);
+        return message;
+    }
+    req->ip_auto = req->ip_auto || !req->n_ips;
+    return NULL;
+}
+
+static char *
 parse_args(int argc, const char *const argv[], struct attach_request *req)
 {
     bool given[N_OPTIONS] = { false };
@@ -168,18 +196,16 @@ parse_args(int argc, const char *const argv[], struct attach_request *req)
             options_end = true;
         } else if (!options_end && argv[i][0] == '-') {
             error = parse_option(argc, argv, &i, given, req);
-        } else if (req->netns) {
-            error = xasprintf("%s: NETNS is already %s: write one of them",
-                              argv[i], req->netns);
         } else {
-            req->netns = xstrdup(argv[i]);
-            error = refuse_netns(argv[i]);
+            error = take_what(req, argv[i]);
         }
         if (error) {
             return error;
         }
     }
-    if (!req->netns) {
+    if (req->tap) {
+        return req->name ? NULL : xstrdup("no NAME: write one");
+    } else if (!req->netns) {
         return xstrdup("no NETNS: write a name, pid:N or a path");
     }
     if (!req->name) {
@@ -200,13 +226,15 @@ static char *
 parse_option(int argc, const char *const argv[], int *i,
              bool given[N_OPTIONS], struct attach_request *req)
 {
+    int command = req->tap ? TAP : ATTACH;
     const char *arg = argv[*i];
     size_t len = strcspn(arg, "=");
 
     for (size_t j = 0; j < N_OPTIONS; j++) {
         const struct option *option = &options[j];
 
-        if (strlen(option->name) != len || strncmp(arg, option->name, len)) {
+        if (strlen(option->name) != len || strncmp(arg, option->name, len)
+            || !(option->commands & command)) {
             continue;
         }
         if (given[j] && !option->many) {
@@ -227,8 +255,39 @@ parse_option(int argc, const char *const argv[], int *i,
         }
         return NULL;
     }
-    return xasprintf("unknown option %s: write one of --network, --name, "
-                     "--ip, --mac, --ifname, --mtu", arg);
+    return refuse_option(arg, command);
+}
+
+static char *
+refuse_option(const char *arg, int command)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    const char *separator = "";
+
+    ds_put_format(&ds, "unknown option %s: write one of ", arg);
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (options[i].commands & command) {
+            ds_put_format(&ds, "%s%s", separator, options[i].name);
+            separator = ", ";
+        }
+    }
+    return ds_steal_cstr(&ds);
+}
+
+/* The word without a dash: NETNS or NAME. */
+static char *
+take_what(struct attach_request *req, const char *value)
+{
+    char **what = req->tap ? &req->name : &req->netns;
+
+    if (*what) {
+        return xasprintf("%s: %s is already %s: write one of them", value,
+                         req->tap ? "NAME" : "NETNS", *what);
+    } else if (req->tap) {
+        return take_name(req, value);
+    }
+    req->netns = xstrdup(value);
+    return refuse_netns(value);
 }
 
 static char *
@@ -297,6 +356,9 @@ take_ip(struct attach_request *req, const char *value)
 
     if (!strcmp(value, "auto")) {
         req->ip_auto = true;
+        return NULL;
+    } else if (!strcmp(value, "dhcp")) {
+        req->ip_dhcp = true;
         return NULL;
     }
     if (req->n_ips >= ENDPOINT_IPS_MAX) {
@@ -367,6 +429,27 @@ take_mtu(struct attach_request *req, const char *value)
     }
     req->mtu = mtu;
     return NULL;
+}
+
+/* A name has become a number before it gets here: see agent/user.h. */
+static char *
+take_owner(struct attach_request *req, const char *value)
+{
+    unsigned int uid;
+
+    if (!number_parse(value, &uid) || uid >= UINT32_MAX) {
+        return xasprintf("%s: not a user's number", value);
+    }
+    req->owner = uid;
+    return NULL;
+}
+
+static char *
+take_print(struct attach_request *req, const char *value)
+{
+    req->print_qemu = !strcmp(value, "qemu");
+    return req->print_qemu ? NULL
+           : xasprintf("%s: write --print qemu", value);
 }
 
 /* Moves '*linep' behind the word that begins there. */

@@ -11,18 +11,26 @@
 
 enum { REQUEST_LINE_MAX = 4096, REQUEST_ARGS_MAX = 64 };
 
-/* weft attach NETNS [--network N] [--name E] [--ip auto|ADDR/LEN]...
- *                   [--mac MAC] [--ifname IF] [--mtu BYTES] */
+/* weft attach NETNS [--network N] [--name E] [--ip auto|dhcp|ADDR/LEN]...
+ *                   [--mac MAC] [--ifname IF] [--mtu BYTES]
+ * weft tap NAME [--network N] [--ip auto|ADDR/LEN]... [--mac MAC]
+ *               [--mtu BYTES] [--owner UID] [--print qemu] */
 struct attach_request {
-    char *netns;                    /* Owned: as given. */
+    bool tap;                       /* `weft tap`. */
+    char *netns;                    /* Owned: as given; NULL for a tap. */
     char *network;                  /* Owned, or NULL: the only one. */
     char *name;                     /* Owned, or NULL: after the netns. */
-    char *ifname;                   /* Owned; "eth0" if not given. */
+    char *ifname;                   /* Owned; "eth0" if not given; NULL for a
+                                     * tap. */
     struct prefix ips[ENDPOINT_IPS_MAX];
     size_t n_ips;
     bool ip_auto;                   /* --ip auto, or no --ip at all. */
+    bool ip_dhcp;                   /* --ip dhcp: likewise, but a client inside
+                                     * asks for it. */
     struct eth_addr mac;            /* Zero: derive it. */
     int mtu;                        /* 0: follow the underlay. */
+    uint32_t owner;                 /* Of a tap; UINT32_MAX: not given. */
+    bool print_qemu;                /* Answer with options of qemu. */
 };
 
 /* Parses 'args' (without the command's name).  Options may stand before or
@@ -31,6 +39,9 @@ struct attach_request {
  * then 'req' needs no finish. */
 char *attach_request_parse(int argc, const char *const argv[],
                            struct attach_request *req);
+/* Likewise for `weft tap`, with NAME in place of NETNS. */
+char *tap_request_parse(int argc, const char *const argv[],
+                        struct attach_request *req);
 void attach_request_finish(struct attach_request *);
 
 /* Splits one line of `attach --file` into words: blanks separate, '...' and

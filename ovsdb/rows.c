@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "openvswitch/dynamic-string.h"
 #include "overlay/address.h"
+#include "overlay/publish.h"
 #include "packets.h"
 #include "util.h"
 
@@ -16,14 +17,29 @@ row_of_endpoint(const struct endpoint *ep, const char *bridge,
     smap_add(ids, "weft-bridge", bridge);
     smap_add(ids, "weft-endpoint", ep->name);
     smap_add(ids, "weft-network", ep->network);
-    smap_add(ids, "weft-netns", ep->netns);
-    smap_add(ids, "weft-ifname", ep->ifname);
+    if (ep->tap) {
+        smap_add(ids, "weft-tap", "true");
+        if (ep->owner != UINT32_MAX) {
+            smap_add_format(ids, "weft-owner", "%"PRIu32, ep->owner);
+        }
+    } else {
+        smap_add(ids, "weft-netns", ep->netns);
+        smap_add(ids, "weft-ifname", ep->ifname);
+    }
     smap_add_format(ids, "weft-mac", ETH_ADDR_FMT, ETH_ADDR_ARGS(ep->mac));
     if (ep->netns_ino) {
         smap_add_format(ids, "weft-netns-ino", "%"PRIu64, ep->netns_ino);
     }
     if (ep->mtu) {
         smap_add_format(ids, "weft-mtu", "%d", ep->mtu);
+    }
+
+    if (ep->dhcp) {
+        smap_add(ids, "weft-dhcp", "true");
+    }
+    if (ep->n_publishes) {
+        char *text = publish_format(ep->publishes, ep->n_publishes);
+        smap_add_nocopy(ids, xstrdup("weft-publish"), text);
     }
 
     struct ds s = DS_EMPTY_INITIALIZER;
@@ -63,18 +79,24 @@ row_to_endpoint(const char *port, const struct smap *ids, struct endpoint *ep)
 {
     const char *name = smap_get(ids, "weft-endpoint");
     const char *network = smap_get(ids, "weft-network");
-    const char *netns = smap_get(ids, "weft-netns");
-    const char *ifname = smap_get(ids, "weft-ifname");
+    bool tap = smap_get_bool(ids, "weft-tap", false);
+    const char *netns = tap ? "" : smap_get(ids, "weft-netns");
+    const char *ifname = tap ? port : smap_get(ids, "weft-ifname");
     const char *mac = smap_get(ids, "weft-mac");
 
     *ep = (struct endpoint) {
         .mtu = smap_get_int(ids, "weft-mtu", 0),
         .netns_ino = smap_get_ullong(ids, "weft-netns-ino", 0),
-        .owner = UINT32_MAX,
+        .tap = tap,
+        .dhcp = smap_get_bool(ids, "weft-dhcp", false),
+        .owner = (tap ? smap_get_uint(ids, "weft-owner", UINT32_MAX)
+                  : UINT32_MAX),
     };
     if (!name || !name_is_valid(name) || !network || !netns || !ifname || !mac
         || !eth_addr_from_string(mac, &ep->mac)
-        || !parse_ips(smap_get_def(ids, "weft-ip", ""), ep)) {
+        || !parse_ips(smap_get_def(ids, "weft-ip", ""), ep)
+        || !publish_parse_row(smap_get_def(ids, "weft-publish", ""),
+                              ep->publishes, &ep->n_publishes)) {
         return false;
     }
     ep->name = xstrdup(name);

@@ -10,6 +10,7 @@
  *   weft-bridge    the bridge, on every row of ours
  *   weft-endpoint  weft-network  weft-mac  weft-ip  (addresses, by blanks)
  *   weft-netns     weft-ifname   weft-mtu  (only if it was asked for)
+ *   weft-tap       weft-owner    (of a tap, in place of netns and ifname)
  *   weft-netns-ino (only of a process's namespace)
  *   weft-peer      weft-peer-id
  *   weft-external  weft-settings  (of the way out: written by switchdb itself)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "util.h"
+
+int
+tap_make(const char *name, uint32_t owner)
+{
+    struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+    if (!name[0] || strlen(name) >= IFNAMSIZ || strchr(name, '%')) {
+        return -EINVAL;
+    }
+    ovs_strzcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
+
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    int error = 0;
+    if (ioctl(fd, TUNSETIFF, &ifr)) {
+        /* Busy: qemu has it, and made it if it is not persistent.  Then it
+         * goes with qemu, and comes again as one of ours. */
+        error = errno == EBUSY ? 0 : -errno;
+    } else if ((owner != UINT32_MAX
+                && ioctl(fd, TUNSETOWNER, (unsigned long int) owner))
+               || ioctl(fd, TUNSETPERSIST, 1UL)) {
+        error = -errno;
+    }
+    close(fd);
+    return error;
+}
