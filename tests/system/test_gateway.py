@@ -153,12 +153,13 @@ def test_networks_without_a_router_stay_apart(scene):
 
 
 def test_too_big_is_said_with_the_mtu(scene):
-    got = answer(scene.blue, echo(scene.blue, scene.far.ip4, size=1440,
-                                  flags="DF"), ICMP)
+    big = Endpoint(scene.blue.host, "big", "blue")
+    big.host.ip("link", "set", big.port, "mtu", 1500)
+    big.ip("link", "set", "eth0", "mtu", 1500)
+    got = answer(big, echo(big, scene.far.ip4, size=1440, flags="DF"), ICMP)
     assert (got[ICMP].type, got[ICMP].code) == (3, 4)
     assert got[ICMP].nexthopmtu == 1450
-    got = answer(scene.blue, echo(scene.blue, scene.far.ip6, size=1440),
-                 ICMPv6PacketTooBig)
+    got = answer(big, echo(big, scene.far.ip6, size=1440), ICMPv6PacketTooBig)
     assert got[ICMPv6PacketTooBig].mtu == 1450
 
 
@@ -211,6 +212,9 @@ def test_route_leads_by_an_endpoint(scene):
     via = Endpoint(scene.lab.hosts[1], "via", "blue", "--ip",
                    "10.1.200.7/16")
     via.ip("addr", "add", "10.9.0.1/32", "dev", "lo")
+    # A router asks with the address of its interface, as one that forwards.
+    via.host.run(["sh", "-c", "echo 2 >/proc/sys/net/ipv4/conf/all/"
+                  "arp_announce"], netns=via.netns)
     assert scene.blue.pings("10.9.0.1", count=2)
     assert scene.third.pings("10.9.0.1", count=2)
     assert scene.near.pings("10.9.0.1", count=2)
