@@ -22,6 +22,9 @@ static int ip_family(const struct in6_addr *);
 static const void *ip_bytes(const struct in6_addr *, size_t *size);
 static void oif_reply(const struct nlmsghdr *, void *oif);
 
+static int route_change(struct rtnl *, const struct rtnl_route *, uint16_t type,
+                        uint16_t flags);
+
 int
 rtnl_inside_up(struct rtnl *rtnl, int ifindex, const struct prefix *ips,
                size_t n)
@@ -86,8 +89,20 @@ rtnl_routes_dump(struct rtnl *rtnl,
 int
 rtnl_route_add(struct rtnl *rtnl, const struct rtnl_route *route)
 {
-    struct nlmsghdr *nlh = rtnl_put(rtnl, RTM_NEWROUTE,
-                                    NLM_F_CREATE | NLM_F_EXCL);
+    return route_change(rtnl, route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+}
+
+int
+rtnl_route_del(struct rtnl *rtnl, const struct rtnl_route *route)
+{
+    return route_change(rtnl, route, RTM_DELROUTE, 0);
+}
+
+static int
+route_change(struct rtnl *rtnl, const struct rtnl_route *route, uint16_t type,
+             uint16_t flags)
+{
+    struct nlmsghdr *nlh = rtnl_put(rtnl, type, flags);
     struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof *rtm);
     rtm->rtm_family = ip_family(&route->dst.addr);
     rtm->rtm_dst_len = route->dst.len;

@@ -117,6 +117,7 @@ struct rtnl_route {
 int rtnl_routes_dump(struct rtnl *, void (*cb)(const struct rtnl_route *,
                                                void *aux), void *aux);
 int rtnl_route_add(struct rtnl *, const struct rtnl_route *); /* -EEXIST. */
+int rtnl_route_del(struct rtnl *, const struct rtnl_route *); /* -ESRCH. */
 
 /* The interface that a packet to 'dst' leaves by (RTM_GETROUTE); lo's for an
  * address of this host.  -ENETUNREACH if there is none. */

@@ -361,6 +361,9 @@ apply(struct underlay *u)
         }
     }
     for (size_t i = 0; i < u->n_routes && !error; i++) {
+        /* Those of IPv6 outlive the addresses that they came with. */
+        u->routes[i].oif = nic.ifindex;
+        (void) rtnl_route_del(rtnl, &u->routes[i]);
         u->routes[i].oif = phy.ifindex;
         error = rtnl_route_add(rtnl, &u->routes[i]);
         error = error == -EEXIST ? 0 : error;

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # --- unit: the pure part alone; the linker proves that it is ---------------
+PACKET = tests/packet.c tests/packet.h
 UNIT_LIBS = liboverlay.a $(OVS_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
 if CMOCKA
 UNIT_TESTS = \
 	tests/unit/test_address \
 	tests/unit/test_admit \
 	tests/unit/test_allocate \
+	tests/unit/test_dhcp4 \
+	tests/unit/test_dhcp6 \
 	tests/unit/test_gather \
 	tests/unit/test_model \
 	tests/unit/test_peercheck \
@@ -15,6 +18,7 @@ UNIT_TESTS = \
 	tests/unit/test_peerself \
 	tests/unit/test_plan \
 	tests/unit/test_request \
+	tests/unit/test_router_adv \
 	tests/unit/test_view
 endif
 check_PROGRAMS += $(UNIT_TESTS)
@@ -23,6 +27,10 @@ TESTS += $(UNIT_TESTS)
 tests_unit_test_address_LDADD = $(UNIT_LIBS)
 tests_unit_test_admit_LDADD = $(UNIT_LIBS)
 tests_unit_test_allocate_LDADD = $(UNIT_LIBS)
+tests_unit_test_dhcp4_SOURCES = tests/unit/test_dhcp4.c $(PACKET)
+tests_unit_test_dhcp4_LDADD = $(UNIT_LIBS)
+tests_unit_test_dhcp6_SOURCES = tests/unit/test_dhcp6.c $(PACKET)
+tests_unit_test_dhcp6_LDADD = $(UNIT_LIBS)
 tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 	agent/gather.c agent/gather.h
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)
@@ -33,6 +41,8 @@ tests_unit_test_peerlist_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerself_LDADD = $(UNIT_LIBS)
 tests_unit_test_plan_LDADD = $(UNIT_LIBS)
 tests_unit_test_request_LDADD = $(UNIT_LIBS)
+tests_unit_test_router_adv_SOURCES = tests/unit/test_router_adv.c $(PACKET)
+tests_unit_test_router_adv_LDADD = $(UNIT_LIBS)
 tests_unit_test_view_LDADD = $(UNIT_LIBS)
 
 # --- golden, purity --------------------------------------------------------
@@ -53,7 +63,13 @@ golden-update: tests/golden/golden
 .PHONY: golden-update
 
 # --- fuzz: libFuzzer with --enable-fuzz and clang, else mutated seeds ------
-check_PROGRAMS += tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz_dhcp4 \
+	tests/fuzz/fuzz_dhcp6 \
+	tests/fuzz/fuzz_nd \
+	tests/fuzz/fuzz_peerlist \
+	tests/fuzz/fuzz_request
+check_PROGRAMS += $(FUZZ_TARGETS)
 if FUZZ
 FUZZ_MAIN =
 AM_FUZZ_FLAGS = -fsanitize=fuzzer
@@ -61,6 +77,18 @@ else
 FUZZ_MAIN = tests/fuzz/standalone.c
 AM_FUZZ_FLAGS =
 endif
+tests_fuzz_fuzz_dhcp4_SOURCES = tests/fuzz/fuzz_dhcp4.c \
+	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
+tests_fuzz_fuzz_dhcp4_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_dhcp4_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_dhcp6_SOURCES = tests/fuzz/fuzz_dhcp6.c \
+	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
+tests_fuzz_fuzz_dhcp6_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_dhcp6_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_nd_SOURCES = tests/fuzz/fuzz_nd.c \
+	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
+tests_fuzz_fuzz_nd_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_nd_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c \
 	tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_peerlist_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
@@ -73,7 +101,7 @@ tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
 FUZZ_MUTATIONS = 20000
 EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/run.sh \
 	tests/fuzz/peerlist.dict tests/fuzz/request.dict tests/fuzz/seeds
-check-fuzz: tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
+check-fuzz: $(FUZZ_TARGETS)
 	srcdir='$(srcdir)' MUTATIONS='$(FUZZ_MUTATIONS)' \
 	    '$(srcdir)/tests/fuzz/run.sh'
 .PHONY: check-fuzz

@@ -14,6 +14,7 @@ from namespaces import (MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
                         mount, sleep_forever, spawn_init)
 
 ROUTER = {4: "192.168.50.1", 6: "fd50::1"}
+EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 SEGMENT = {4: ("203.0.113.1/24", "203.0.113.10/24"),
            6: ("2001:db8:113::1/64", "2001:db8:113::10/64")}
 
@@ -48,7 +49,7 @@ def make_outside(lab, subnets, mtu=1500):
 
 def default_routes(subnets):
     """Lines of `ip -batch` for a host."""
-    return [f"-{s.version} route add default via {ROUTER[s.version]}"
+    return [f"route add {EVERYTHING[s.version]} via {ROUTER[s.version]}"
             for s in subnets]
 
 

@@ -75,7 +75,8 @@ def server(node, address, port, kind=socket.SOCK_STREAM, netns=None):
                         client.sendall(peer[0].encode())
                 else:
                     data, peer = listener.recvfrom(65536)
-                    listener.sendto(peer[0].encode() + b" " + data, peer)
+                    if peer:            # None: it was shut down.
+                        listener.sendto(peer[0].encode() + b" " + data, peer)
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
