@@ -6,17 +6,11 @@ liboverlay_a_SOURCES = \
 	overlay/address.c overlay/address.h \
 	overlay/admit.c overlay/admit.h \
 	overlay/announce.c overlay/announce.h \
-	overlay/answer.c overlay/answer.h \
 	overlay/claims.c overlay/claims.h \
 	overlay/compile.c overlay/compile.h \
 	overlay/compile-fields.h \
 	overlay/compile-gateway.c \
 	overlay/transit.c overlay/transit.h \
-	overlay/dhcp4.c overlay/dhcp4.h \
-	overlay/dhcp6.c overlay/dhcp6.h \
-	overlay/dns.c overlay/dns.h \
-	overlay/frame.c overlay/frame.h \
-	overlay/icmp.c overlay/icmp.h \
 	overlay/ifname.c overlay/ifname.h \
 	overlay/model.c overlay/model.h \
 	overlay/peercheck.c overlay/peercheck.h \
@@ -28,5 +22,4 @@ liboverlay_a_SOURCES = \
 	overlay/plan.c overlay/plan.h \
 	overlay/publish.c overlay/publish.h \
 	overlay/request.c overlay/request.h \
-	overlay/router-adv.c overlay/router-adv.h \
 	overlay/view.c overlay/view.h
