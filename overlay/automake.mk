@@ -8,7 +8,13 @@ liboverlay_a_SOURCES = \
 	overlay/announce.c overlay/announce.h \
 	overlay/claims.c overlay/claims.h \
 	overlay/compile.c overlay/compile.h \
+	overlay/dhcp4.c overlay/dhcp4.h \
+	overlay/dhcp4-request.c overlay/dhcp4-request.h \
+	overlay/dhcp6.c overlay/dhcp6.h \
+	overlay/dhcp6-message.c overlay/dhcp6-message.h \
+	overlay/frame.c overlay/frame.h \
 	overlay/ifname.c overlay/ifname.h \
+	overlay/lease.c overlay/lease.h \
 	overlay/model.c overlay/model.h \
 	overlay/peerdraft.c overlay/peerdraft.h \
 	overlay/peerfile.c overlay/peerfile.h \
@@ -16,4 +22,5 @@ liboverlay_a_SOURCES = \
 	overlay/pipeline.c overlay/pipeline.h overlay/pipeline.def \
 	overlay/plan.c overlay/plan.h \
 	overlay/request.c overlay/request.h \
+	overlay/router-adv.c overlay/router-adv.h \
 	overlay/view.c overlay/view.h
