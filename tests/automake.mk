@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # --- unit: the pure part alone; the linker proves that it is ---------------
+PACKET = tests/packet.c tests/packet.h
 UNIT_LIBS = liboverlay.a $(OVS_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
 if CMOCKA
 UNIT_TESTS = \
 	tests/unit/test_address \
 	tests/unit/test_admit \
 	tests/unit/test_allocate \
+	tests/unit/test_dhcp4 \
+	tests/unit/test_dhcp6 \
 	tests/unit/test_gather \
 	tests/unit/test_model \
 	tests/unit/test_peerfile \
@@ -14,6 +17,7 @@ UNIT_TESTS = \
 	tests/unit/test_peerself \
 	tests/unit/test_plan \
 	tests/unit/test_request \
+	tests/unit/test_router_adv \
 	tests/unit/test_view
 endif
 check_PROGRAMS += $(UNIT_TESTS)
@@ -22,6 +26,10 @@ TESTS += $(UNIT_TESTS)
 tests_unit_test_address_LDADD = $(UNIT_LIBS)
 tests_unit_test_admit_LDADD = $(UNIT_LIBS)
 tests_unit_test_allocate_LDADD = $(UNIT_LIBS)
+tests_unit_test_dhcp4_SOURCES = tests/unit/test_dhcp4.c $(PACKET)
+tests_unit_test_dhcp4_LDADD = $(UNIT_LIBS)
+tests_unit_test_dhcp6_SOURCES = tests/unit/test_dhcp6.c $(PACKET)
+tests_unit_test_dhcp6_LDADD = $(UNIT_LIBS)
 tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 	agent/gather.c agent/gather.h
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)
@@ -31,6 +39,8 @@ tests_unit_test_peerlist_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerself_LDADD = $(UNIT_LIBS)
 tests_unit_test_plan_LDADD = $(UNIT_LIBS)
 tests_unit_test_request_LDADD = $(UNIT_LIBS)
+tests_unit_test_router_adv_SOURCES = tests/unit/test_router_adv.c $(PACKET)
+tests_unit_test_router_adv_LDADD = $(UNIT_LIBS)
 tests_unit_test_view_LDADD = $(UNIT_LIBS)
 
 # --- golden, purity --------------------------------------------------------
