@@ -61,7 +61,13 @@ golden-update: tests/golden/golden
 .PHONY: golden-update
 
 # --- fuzz: libFuzzer with --enable-fuzz and clang, else mutated seeds ------
-check_PROGRAMS += tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz_dhcp4 \
+	tests/fuzz/fuzz_dhcp6 \
+	tests/fuzz/fuzz_nd \
+	tests/fuzz/fuzz_peerlist \
+	tests/fuzz/fuzz_request
+check_PROGRAMS += $(FUZZ_TARGETS)
 if FUZZ
 FUZZ_MAIN =
 AM_FUZZ_FLAGS = -fsanitize=fuzzer
@@ -69,6 +75,18 @@ else
 FUZZ_MAIN = tests/fuzz/standalone.c
 AM_FUZZ_FLAGS =
 endif
+tests_fuzz_fuzz_dhcp4_SOURCES = tests/fuzz/fuzz_dhcp4.c \
+	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
+tests_fuzz_fuzz_dhcp4_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_dhcp4_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_dhcp6_SOURCES = tests/fuzz/fuzz_dhcp6.c \
+	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
+tests_fuzz_fuzz_dhcp6_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_dhcp6_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_nd_SOURCES = tests/fuzz/fuzz_nd.c \
+	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
+tests_fuzz_fuzz_nd_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_nd_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c \
 	tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_peerlist_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
@@ -81,7 +99,7 @@ tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
 FUZZ_MUTATIONS = 20000
 EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/run.sh \
 	tests/fuzz/peerlist.dict tests/fuzz/request.dict tests/fuzz/seeds
-check-fuzz: tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
+check-fuzz: $(FUZZ_TARGETS)
 	srcdir='$(srcdir)' MUTATIONS='$(FUZZ_MUTATIONS)' \
 	    '$(srcdir)/tests/fuzz/run.sh'
 .PHONY: check-fuzz

@@ -252,7 +252,7 @@ test_silence(void **state OVS_UNUSED)
         { "35 01 01 ff", .at = 24, .byte = 0 },
         { "35 01 01 ff", .at = 35, .byte = 69 },
         { "35 01 01 ff", .at = 37, .byte = 69 },
-        { "35 01 01 ff", .at = 38, .byte = 0 },
+        { "35 01 01 ff", .at = 39, .byte = 7 },
         { "35 01 01 ff", .at = 38, .byte = 2 },
         { "35 01 01 ff", .at = 41, .byte = 0x77 },
     };
