@@ -26,7 +26,6 @@ static void begin(struct dp_packet *, struct eth_addr eth_dst,
 bool
 frame_parse(const void *data, size_t size, struct frame *frame)
 {
-    const uint8_t *ip = (const uint8_t *) data + ETH_HEADER_LEN;
     struct eth_header eth;
 
     if (size < ETH_HEADER_LEN) {
@@ -34,6 +33,9 @@ frame_parse(const void *data, size_t size, struct frame *frame)
     }
     memcpy(&eth, data, sizeof eth);
     frame->eth_src = eth.eth_src;
+
+    const uint8_t *ip = (const uint8_t *) data + ETH_HEADER_LEN;
+
     size -= ETH_HEADER_LEN;
     if (eth.eth_type == htons(ETH_TYPE_IP)) {
         return parse_ip4(ip, size, frame);
