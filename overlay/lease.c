@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "overlay/lease.h"
+
+#include "overlay/address.h"
+
+bool
+lease_find(const struct answer_context *ctx, bool v4, struct lease *lease)
+{
+    const struct endpoint *ep = ctx->endpoint;
+
+    for (size_t i = 0; ep && i < ep->n_ips; i++) {
+        const struct in6_addr *addr = &ep->ips[i].addr;
+        const struct in6_addr *gateway;
+        const struct prefix *subnet = network_subnet(ctx->network, addr,
+                                                     &gateway);
+
+        if (address_is_v4(addr) == v4 && subnet && gateway) {
+            lease->addr = *addr;
+            lease->subnet = *subnet;
+            lease->gateway = *gateway;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "overlay/router-adv.h"
+
+#include <netinet/icmp6.h>
+#include <string.h>
+#include "overlay/address.h"
+#include "overlay/frame.h"
+#include "packets.h"
+
+enum {
+    CUR_HOP_LIMIT = 64,
+    SOLICIT_LEN = 8,                /* RFC 4861, section 4.1. */
+    PREFIX_VALID_S = 2592000,       /* Section 6.2.1: 30 days, 7 days. */
+    PREFIX_PREFERRED_S = 604800,
+    OPT_RDNSS = 25, OPT_DNSSL = 31, /* RFC 8106. */
+};
+
+static bool solicitation_parse(const struct answer_context *,
+                               const void *data, size_t size,
+                               struct in6_addr *src);
+static bool compose(const struct network *, int mtu, struct eth_addr eth_dst,
+                    const struct in6_addr *dst, struct dp_packet *);
+
+static const struct in6_addr all_nodes = {      /* ff02::1 */
+    .s6_addr = { 0xff, 0x02, [15] = 1 }
+};
+static const struct eth_addr all_nodes_mac = ETH_ADDR_C(33,33,00,00,00,01);
+
+bool
+router_adv_answer(const struct answer_context *ctx, const void *frame,
+                  size_t size, struct dp_packet *reply)
+{
+    struct in6_addr src;
+
+    if (!solicitation_parse(ctx, frame, size, &src)) {
+        return false;
+    }
+
+    /* Who has no address yet hears what all hear: RFC 4861, section 6.2.6. */
+    return IN6_IS_ADDR_LINKLOCAL(&src)
+           ? compose(ctx->network, ctx->mtu, ctx->endpoint->mac, &src, reply)
+           : router_adv_compose(ctx->network, ctx->mtu, reply);
+}
+
+bool
+router_adv_compose(const struct network *net, int mtu,
+                   struct dp_packet *packet)
+{
+    return compose(net, mtu, all_nodes_mac, &all_nodes, packet);
+}
+
+/* --- solicitations ------------------------------------------------------- */
+
+/* RFC 4861, section 6.1.1. */
+static bool
+solicitation_parse(const struct answer_context *ctx, const void *data,
+                   size_t size, struct in6_addr *src)
+{
+    struct in6_addr gateway = address_link_local(
+        (struct eth_addr) GATEWAY_MAC);
+    struct frame frame;
+
+    if (!frame_parse(data, size, &frame)
+        || !ctx->endpoint
+        || !eth_addr_equals(frame.eth_src, ctx->endpoint->mac)
+        || ipv6_addr_is_multicast(&frame.src)
+        || (!ipv6_addr_equals(&frame.dst, &in6addr_all_routers)
+            && !ipv6_addr_equals(&frame.dst, &gateway))
+        || frame.hop_limit != 255
+        || !frame_is_icmp6(&frame)
+        || frame.l4_size < SOLICIT_LEN
+        || frame.l4[0] != ND_ROUTER_SOLICIT || frame.l4[1] != 0) {
+        return false;
+    }
+
+    /* Lengths are in units of 8 bytes. */
+    const uint8_t *p = frame.l4 + SOLICIT_LEN;
+    size_t n = frame.l4_size - SOLICIT_LEN;
+
+    while (n) {
+        if (n < 8 || !p[1] || p[1] * 8 > n
+            || (p[0] == ND_OPT_SOURCE_LINKADDR
+                && !ipv6_addr_is_set(&frame.src))) {
+            return false;
+        }
+        n -= p[1] * 8;
+        p += p[1] * 8;
+    }
+    *src = frame.src;
+    return true;
+}
+
+/* --- advertisements ------------------------------------------------------ */
+
+/* On-link, so that hosts of one subnet need no router.  Not for addresses
+ * that a host makes up: they are the directory's to give. */
+static void
+put_prefix(struct dp_packet *packet, const struct prefix *subnet)
+{
+    frame_put8(packet, ND_OPT_PREFIX_INFORMATION);
+    frame_put8(packet, 4);
+    frame_put8(packet, subnet->len);
+    frame_put8(packet, ND_OPT_PI_FLAG_ONLINK);
+    frame_put32(packet, PREFIX_VALID_S);
+    frame_put32(packet, PREFIX_PREFERRED_S);
+    frame_put32(packet, 0);
+    dp_packet_put(packet, &subnet->addr, sizeof subnet->addr);
+}
+
+/* RFC 8106, section 5.1. */
+static void
+put_dns(struct dp_packet *packet, const struct network *net)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < net->n_dns; i++) {
+        n += !address_is_v4(&net->dns[i]);
+    }
+    if (!n) {
+        return;
+    }
+    frame_put8(packet, OPT_RDNSS);
+    frame_put8(packet, 1 + 2 * n);
+    frame_put16(packet, 0);
+    frame_put32(packet, ROUTER_ADV_LIFETIME_S);
+    for (size_t i = 0; i < net->n_dns; i++) {
+        if (!address_is_v4(&net->dns[i])) {
+            dp_packet_put(packet, &net->dns[i], sizeof net->dns[i]);
+        }
+    }
+}
+
+/* Section 5.2. */
+static void
+put_search(struct dp_packet *packet, const char *name)
+{
+    uint8_t labels[FRAME_DOMAIN_MAX];
+    size_t n = frame_domain(name, labels);
+
+    if (n) {
+        size_t padded = ROUND_UP(n, 8);
+
+        frame_put8(packet, OPT_DNSSL);
+        frame_put8(packet, 1 + padded / 8);
+        frame_put16(packet, 0);
+        frame_put32(packet, ROUTER_ADV_LIFETIME_S);
+        dp_packet_put(packet, labels, n);
+        dp_packet_put_zeros(packet, padded - n);
+    }
+}
+
+/* RFC 4861, section 4.2. */
+static bool
+compose(const struct network *net, int mtu, struct eth_addr eth_dst,
+        const struct in6_addr *dst, struct dp_packet *packet)
+{
+    static const struct eth_addr mac = GATEWAY_MAC;
+    struct in6_addr src = address_link_local(mac);
+
+    if (!network_gateway(net, false)) {
+        return false;
+    }
+    frame_begin_icmp6(packet, eth_dst, &src, dst);
+    frame_put8(packet, ND_ROUTER_ADVERT);
+    frame_put8(packet, 0);
+    frame_put16(packet, 0);         /* Checksum. */
+    frame_put8(packet, CUR_HOP_LIMIT);
+    frame_put8(packet, net->dhcp
+                       ? ND_RA_MANAGED_ADDRESS | ND_RA_OTHER_CONFIG : 0);
+    frame_put16(packet, ROUTER_ADV_LIFETIME_S);
+    frame_put32(packet, 0);         /* Reachable time, retransmission timer: */
+    frame_put32(packet, 0);         /* the host's own. */
+
+    frame_put8(packet, ND_OPT_SOURCE_LINKADDR);
+    frame_put8(packet, 1);
+    dp_packet_put(packet, &mac, sizeof mac);
+
+    frame_put8(packet, ND_OPT_MTU);
+    frame_put8(packet, 1);
+    frame_put16(packet, 0);
+    frame_put32(packet, mtu);
+
+    for (size_t i = 0; i < net->n_subnets; i++) {
+        if (!prefix_is_v4(&net->subnets[i])) {
+            put_prefix(packet, &net->subnets[i]);
+        }
+    }
+    put_dns(packet, net);
+    put_search(packet, net->name);
+    frame_finish(packet);
+    return true;
+}
