@@ -31,7 +31,8 @@ struct answer_context {
                                          * who that is. */
     int mtu;                        /* Of the network, bytes of IP packet. */
     /* The endpoint called 'name' on the network called 'network', which this
-     * host knows, or NULL. */
+     * host knows, or NULL.  Both come out of a DNS query, in lower case: they
+     * are to be compared without regard to it. */
     const struct endpoint *(*find)(const char *name, const char *network,
                                    const void *aux);
     const void *aux;

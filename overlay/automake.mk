@@ -6,6 +6,7 @@ liboverlay_a_SOURCES = \
 	overlay/address.c overlay/address.h \
 	overlay/admit.c overlay/admit.h \
 	overlay/announce.c overlay/announce.h \
+	overlay/answer.c overlay/answer.h \
 	overlay/claims.c overlay/claims.h \
 	overlay/compile.c overlay/compile.h \
 	overlay/compile-fields.h \
@@ -18,6 +19,10 @@ liboverlay_a_SOURCES = \
 	overlay/frame.c overlay/frame.h \
 	overlay/ifname.c overlay/ifname.h \
 	overlay/lease.c overlay/lease.h \
+	overlay/dns.c overlay/dns.h \
+	overlay/icmp.c overlay/icmp.h \
+	overlay/ifname.c overlay/ifname.h \
+	overlay/ip-frame.c overlay/ip-frame.h \
 	overlay/model.c overlay/model.h \
 	overlay/peercheck.c overlay/peercheck.h \
 	overlay/peerdraft.c overlay/peerdraft.h \

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "overlay/answer.h"
+
+#include "overlay/dhcp4.h"
+#include "overlay/dhcp6.h"
+#include "overlay/dns.h"
+#include "overlay/icmp.h"
+#include "overlay/ip-frame.h"
+#include "overlay/router-adv.h"
+
+static bool goes_by_tcp(const void *frame, size_t size);
+
+bool
+answer_compose(enum answer_why why, const struct answer_context *ctx,
+               const void *frame, size_t size, struct dp_packet *reply)
+{
+    switch (why) {
+    case WHY_DHCP4:
+        return dhcp4_answer(ctx, frame, size, reply);
+
+    case WHY_DHCP6:
+        return dhcp6_answer(ctx, frame, size, reply);
+
+    case WHY_SOLICIT:
+        return router_adv_answer(ctx, frame, size, reply);
+
+    case WHY_DNS:
+        /* There is no name server on TCP: the resolver is told at once. */
+        return (goes_by_tcp(frame, size)
+                ? icmp_answer(WHY_PORT, ctx, frame, size, reply)
+                : dns_answer(ctx, frame, size, reply));
+
+    case WHY_TTL:
+    case WHY_TOO_BIG:
+    case WHY_UNREACHABLE:
+    case WHY_PORT:
+        return icmp_answer(why, ctx, frame, size, reply);
+    }
+    return false;
+}
+
+static bool
+goes_by_tcp(const void *frame, size_t size)
+{
+    struct ip_frame ip;
+
+    return ip_frame_parse(&ip, frame, size) && ip.proto == IPPROTO_TCP;
+}
