@@ -429,38 +429,45 @@ handle_detach_netns(struct unixctl_conn *conn, int argc, const char *argv[],
 
 /* Published ports. */
 
-/* Adds ('add') or removes the ports of each argument, or the first that
- * cannot be is the answer; what came before it stays. */
+/* Adds ('add') or removes the ports of each argument. */
 static void
 change_publishes(struct unixctl_conn *conn, int argc, const char *argv[],
                  struct control *c, bool add)
 {
-    char *error = argc < 2 ? xasprintf("%s: which ports?", argv[0]) : NULL;
-    for (int i = 1; i < argc && !error; i++) {
+    bool json = take_json(&argc, argv);
+    if (argc < 2) {
+        reply_error(conn, xasprintf("%s: which ports?", argv[0]));
+        return;
+    }
+    struct endpoints *endpoints = c->agent->endpoints;
+    struct ticket *t = ticket_create(c, conn, add ? "published"
+                                     : "unpublished", false, json);
+    for (int i = 1; i < argc; i++) {
+        struct endpoints_waiter w = ticket_item(t, 0);
         struct publish p;
         char *name = NULL;
-        error = (add ? publish_parse(argv[i], &name, &p)
-                 : publish_parse_port(argv[i], &p));
+        char *error = (add ? publish_parse(argv[i], &name, &p)
+                       : publish_parse_port(argv[i], &p));
         if (!error && add) {
-            error = endpoints_publish(c->agent->endpoints, name, &p,
-                                      directory_path(c->agent->directory));
+            error = endpoints_publish(endpoints, name, &p,
+                                      directory_path(c->agent->directory),
+                                      &w);
         } else if (!error) {
-            endpoints_unpublish(c->agent->endpoints, &p);
+            endpoints_unpublish(endpoints, &p, &w);
+        }
+        if (error) {
+            ticket_item_done(t, 0, error);
+            free(error);
         }
         free(name);
     }
-    if (error) {
-        reply_error(conn, error);
-    } else {
-        unixctl_command_reply(conn, NULL);
-    }
+    ticket_unref(t);
 }
 
 static void
 handle_publish(struct unixctl_conn *conn, int argc, const char *argv[],
                void *c)
 {
-    (void) take_json(&argc, argv);
     change_publishes(conn, argc, argv, c, true);
 }
 
@@ -468,7 +475,6 @@ static void
 handle_unpublish(struct unixctl_conn *conn, int argc, const char *argv[],
                  void *c)
 {
-    (void) take_json(&argc, argv);
     change_publishes(conn, argc, argv, c, false);
 }
 

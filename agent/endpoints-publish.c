@@ -18,11 +18,13 @@ static const struct attachment *find_owner(const struct endpoints *,
                                            const struct publish *,
                                            size_t *index);
 static bool is_port_used(const struct publish *);
-static void changed(struct endpoints *, struct attachment *);
+static void changed(struct endpoints *, struct attachment *,
+                    const struct endpoints_waiter *);
 
 char *
 endpoints_publish(struct endpoints *e, const char *name,
-                  const struct publish *p, const char *file)
+                  const struct publish *p, const char *file,
+                  const struct endpoints_waiter *w)
 {
     struct attachment *a = attachment_find(e, name);
     if (!a || a->state == S_LEAVING) {
@@ -37,7 +39,8 @@ endpoints_publish(struct endpoints *e, const char *name,
     size_t i;
     const struct attachment *owner = find_owner(e, p, &i);
     if (owner == a && owner->ep.publishes[i].port == p->port) {
-        return NULL;                /* It is so already. */
+        w->done(w->aux, w->item, NULL);     /* It is so already. */
+        return NULL;
     } else if (owner) {
         return xasprintf("publish: port %d/%s leads to port %d of endpoint "
                          "%s already: unpublish it first", p->host_port,
@@ -52,20 +55,23 @@ endpoints_publish(struct endpoints *e, const char *name,
                          "already: unpublish one", name, PUBLISHES_MAX);
     }
     a->ep.publishes[a->ep.n_publishes++] = *p;
-    changed(e, a);
+    changed(e, a, w);
     return NULL;
 }
 
 void
-endpoints_unpublish(struct endpoints *e, const struct publish *p)
+endpoints_unpublish(struct endpoints *e, const struct publish *p,
+                    const struct endpoints_waiter *w)
 {
     size_t i;
     const struct attachment *owner = find_owner(e, p, &i);
-    if (owner) {
+    if (!owner) {
+        w->done(w->aux, w->item, NULL);     /* What was asked for. */
+    } else {
         struct attachment *a = attachment_find(e, owner->ep.name);
         memmove(&a->ep.publishes[i], &a->ep.publishes[i + 1],
                 (--a->ep.n_publishes - i) * sizeof *a->ep.publishes);
-        changed(e, a);
+        changed(e, a, w);
     }
 }
 
@@ -122,12 +128,14 @@ is_port_used(const struct publish *p)
     return used;
 }
 
-/* The row is written again; flows follow now. */
+/* The row is written again; when that is done, and the switch has the flows,
+ * the endpoint is up again, of which 'w' is told. */
 static void
-changed(struct endpoints *e, struct attachment *a)
+changed(struct endpoints *e, struct attachment *a,
+        const struct endpoints_waiter *w)
 {
     attachment_update_share(e, a);
     attachment_write(e, a);
-    attachment_advance(e, a);
+    attachment_add_waiter(&a->attachers, w);
     e->ops->publishes_changed(e->aux);
 }

@@ -50,11 +50,13 @@ void endpoints_detach(struct endpoints *, const char *name,
                       const struct endpoints_waiter *);
 
 /* Leads a port of the host to one of the endpoint called 'name', and ends it
- * whosever it is.  Returns NULL or an owned message; 'file' is what that calls
- * the list. */
+ * whosever it is.  The waiter is called back when that is in force, unless an
+ * owned message is returned, in which 'file' is the list. */
 char *endpoints_publish(struct endpoints *, const char *name,
-                        const struct publish *, const char *file);
-void endpoints_unpublish(struct endpoints *, const struct publish *);
+                        const struct publish *, const char *file,
+                        const struct endpoints_waiter *);
+void endpoints_unpublish(struct endpoints *, const struct publish *,
+                         const struct endpoints_waiter *);
 /* Calls 'cb' for each published port, by endpoints' names. */
 void endpoints_publishes(const struct endpoints *,
                          void (*cb)(const struct endpoint *,
