@@ -351,7 +351,7 @@ class Host(Node):
         return ("weftd --pidfile --detach --no-chdir --log-file "
                 + shlex.join([*usual, *args]))
 
-    def _network_script(self, nat):
+    def _network_script(self, nat, routes=()):
         batch = ["link set lo up", "link set eth0 up"]
         batch += [f"addr add {a} dev eth0" + (" nodad" if a.version == 6
                                               else "")
@@ -359,6 +359,7 @@ class Host(Node):
         if nat:
             batch += ["link set eth1 up", "addr add 10.0.2.15/24 dev eth1",
                       "route add default via 10.0.2.2"]
+        batch += routes
         script = "ip -batch - <<'.'\n" + "\n".join(batch) + "\n.\n"
         if not self.ovs:
             # The kernel would send its tunnel packets with the outer
