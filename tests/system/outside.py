@@ -24,6 +24,10 @@ NAMES = ("router", "outside")
 SEGMENT = [ipaddress.ip_network(n)
            for n in ("203.0.113.0/24", "2001:db8:113::/64")]
 ROUTER, SERVER = 1, 10          # Of each segment, as nth_address() has it.
+# A router whose own address is still tentative forwards nothing.
+SETTINGS = (("ipv6/conf/all/disable_ipv6", 0),
+            ("ipv6/conf/default/disable_ipv6", 0),
+            ("ipv6/conf/default/accept_dad", 0))
 FORWARDING = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
 
 
@@ -74,11 +78,9 @@ def _node(lab, name, forwarding):
         mount("run", "/run", "tmpfs", tmpfs, "mode=755")
         mount("proc", "/proc", "proc", tmpfs | MS_NOEXEC)
         mount("sysfs", "/sys", "sysfs", tmpfs | MS_NOEXEC)
-        for key in ("all", "default"):
-            Path(f"/proc/sys/net/ipv6/conf/{key}/disable_ipv6"
-                 ).write_text("0")
-        for key in FORWARDING:
-            Path(f"/proc/sys/net/{key}").write_text(str(int(forwarding)))
+        for key, value in (*SETTINGS, *((key, int(forwarding))
+                                        for key in FORWARDING)):
+            Path(f"/proc/sys/net/{key}").write_text(str(value))
 
     pid = spawn_init(setup,
                      lambda: sleep_forever(f"weft-lab/{lab.name}/{name}"),
