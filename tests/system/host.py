@@ -351,7 +351,7 @@ class Host(Node):
         return ("weftd --pidfile --detach --no-chdir --log-file "
                 + shlex.join([*usual, *args]))
 
-    def _network_script(self, nat, routes):
+    def _network_script(self, nat, routes=()):
         batch = ["link set lo up", "link set eth0 up"]
         batch += [f"addr add {a} dev eth0" + (" nodad" if a.version == 6
                                               else "")

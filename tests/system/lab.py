@@ -48,13 +48,14 @@ import sys
 import time
 from pathlib import Path
 
+import outside as beyond
 from host import (OVS_DAEMONS, CommandFailed, Host, LabError, Node,
                   setup_host, wait_for)
 from namespaces import (MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
                         PR_SET_NAME, NamespaceError, kill_and_wait, mount,
                         process_alive, process_stat, sleep_forever,
                         spawn_init, syscall)
-from outside import default_routes, make_outside
+from outside import default_routes, nth_address
 
 __all__ = ["CommandFailed", "Host", "Lab", "LabError", "Node", "wait_for"]
 
@@ -87,8 +88,9 @@ class Lab:
     nat         give every host an eth1 with the same 10.0.2.15/24 and a
                 default route over it, as Vagrant does
     weftd       start the agents; else only the switches
-    outside     a router and a server beyond the underlay: see outside.py
-    outside_mtu of the segment between these two
+    outside     a router, the hosts' way out, and a server behind it:
+                lab["router"] and lab["outside"].  See outside.py.
+    outside_mtu of the segment between those two
     """
 
     def __init__(self, hosts=2, name=None, build=None, networks=NETWORKS,
@@ -98,24 +100,25 @@ class Lab:
             raise LabError("a lab needs root")
         if not 0 <= hosts <= MAX_HOSTS:
             raise LabError(f"a lab has at most {MAX_HOSTS} hosts")
+        if nat and outside:
+            raise LabError("nat and outside: a host has one default route")
         self.name = name or f"lab{os.getpid()}-{time.monotonic_ns() % 10**9}"
         self.dir = _lab_dir(self.name)
         self.build = Path(build or TOP / "_build").resolve()
         self.hosts = []
+        self.beyond = []        # The nodes of outside.py.
         self.weft_dir = self.dir / "weft"
         self._subnets = [ipaddress.ip_network(n) for n in UNDERLAYS[underlay]]
         self._mtu = mtu
         self._nat = nat
-        self.router = self.outside = None
+        self._outside = outside
+        self._outside_mtu = outside_mtu
         self._number = 11       # Of the next host, in its addresses.
         self._lifeline = None
         self._made = False
         self._closed = False
         try:
             self._create()
-            if outside:
-                self.router, self.outside = make_outside(
-                    self, self._subnets, outside_mtu)
             self.add_hosts([_host_name(i) for i in range(hosts)],
                            networks=networks, weftd=weftd)
         except (LabError, NamespaceError) as e:
@@ -136,13 +139,13 @@ class Lab:
             print(f"lab {self.name}: logs in {self.kept}", file=sys.stderr)
 
     def __getitem__(self, name):
-        if name in ("underlay", "router", "outside") and getattr(self, name):
-            return getattr(self, name)
-        for host in self.hosts:
-            if host.name == name:
-                return host
+        if name == "underlay":
+            return self.underlay
+        for node in self.hosts + self.beyond:
+            if node.name == name:
+                return node
         raise LabError(f"no host {name} in lab {self.name}: there are "
-                       + ", ".join(h.name for h in self.hosts)
+                       + ", ".join(n.name for n in self.hosts + self.beyond)
                        + " and underlay")
 
     # Making.
@@ -154,7 +157,8 @@ class Lab:
 
     def add_hosts(self, names, ovs=True, weftd=True, networks=None):
         for name in names:
-            if (name in [h.name for h in self.hosts] or name == "underlay"
+            if (name in [h.name for h in self.hosts]
+                    or name in ("underlay", *beyond.NAMES)
                     or not 0 < len(name) <= 11):
                 raise LabError(f"{name}: not usable as a host's name")
         added = [self._make_host(name, ovs) for name in names]
@@ -167,8 +171,8 @@ class Lab:
         begun = []
         for host in added:
             script = host._network_script(
-                self._nat, default_routes(self._subnets) if self.outside
-                else [])
+                self._nat,
+                default_routes(self._subnets) if self._outside else ())
             if ovs:
                 script += (f"{host._ovsdb_script()}\n"
                            f"{host._vswitchd_script()}\n")
@@ -221,10 +225,13 @@ class Lab:
             os.close(reading)
         self.underlay = Node(self, "underlay", pid)
         self._write_state()
-        self._ip_batch(["link set lo up",
+        self.ip_batch(["link set lo up",
                         f"link add underlay mtu {self._mtu} type bridge"
                         " forward_delay 0 mcast_snooping 0",
                         "link set underlay up"])
+        if self._outside:
+            self.beyond = beyond.make(self, self._subnets, self._mtu,
+                                      self._outside_mtu)
 
     def _outlive(self, lifeline):
         """The lab's init: stays as long as its owner, or longer if told."""
@@ -247,7 +254,7 @@ class Lab:
             lambda: setup_host(name, self.dir / name, self.weft_dir),
             lambda: sleep_forever(f"weft-lab/{self.name}/{name}"),
             within=self.underlay.pid)
-        addresses = [_nth_address(net, self._number) for net in self._subnets]
+        addresses = [nth_address(net, self._number) for net in self._subnets]
         self._number += 1
         host = Host(self, name, pid, addresses, ovs)
         self.hosts.append(host)
@@ -265,12 +272,13 @@ class Lab:
                 batch += [f"link add nat-{host.name} type veth peer name eth1"
                           f" netns {host.pid}",
                           f"link set nat-{host.name} up"]
-        self._ip_batch(batch)
+        self.ip_batch(batch)
         # As in _network_script(): whole checksums only.
         self.underlay.sh("".join(f"ethtool -K {host.name} tx off >/dev/null\n"
                                  for host in hosts))
 
-    def _ip_batch(self, lines):
+    def ip_batch(self, lines):
+        """Lines for `ip -batch`, on the underlay."""
         # Only the network namespace: the pids in it are those out here.
         result = subprocess.run(
             ["nsenter", f"--net=/proc/{self.underlay.pid}/ns/net",
@@ -283,6 +291,8 @@ class Lab:
         """Every host knows all of them by name."""
         text = "127.0.0.1 localhost\n::1 localhost\n" + "".join(
             f"{a.ip} {h.name}\n" for h in self.hosts for a in h.addresses)
+        if self._outside:
+            text += "".join(f"{a} outside\n" for a in beyond.OUTSIDE)
         for host in self.hosts:
             with contextlib.suppress(FileNotFoundError):    # Its plug is out.
                 host.path("/etc/hosts").write_text(text)
@@ -325,9 +335,9 @@ class Lab:
     def _write_state(self):
         state = {
             "pid": self.underlay.pid, "started": self.underlay.started,
-            "beyond": {n.name: [n.pid, n.started]
-                       for n in (self.router, self.outside) if n},
             "build": str(self.build),
+            "beyond": [{"name": n.name, "pid": n.pid, "started": n.started}
+                       for n in self.beyond],
             "hosts": [{"name": h.name, "pid": h.pid, "started": h.started,
                        "addresses": [str(a) for a in h.addresses],
                        "ovs": h.ovs} for h in self.hosts],
@@ -353,13 +363,12 @@ class Lab:
         self.weft_dir = self.dir / "weft"
         self.underlay = Node(self, "underlay", state["pid"],
                              state["started"])
-        self.router, self.outside = (
-            Node(self, n, *state["beyond"][n]) if n in state["beyond"]
-            else None for n in ("router", "outside"))
         self.hosts = [
             Host(self, h["name"], h["pid"],
                  [ipaddress.ip_interface(a) for a in h["addresses"]],
                  h["ovs"], h["started"]) for h in state["hosts"]]
+        self.beyond = [Node(self, n["name"], n["pid"], n["started"])
+                       for n in state["beyond"]]
         self._closed = True     # Its end is not ours.
         return self
 
@@ -372,12 +381,6 @@ def _host_name(index):
         index, letter = divmod(index - 1, 26)
         letters = string.ascii_lowercase[letter] + letters
     return "host" + letters
-
-
-def _nth_address(net, number):
-    """With last digits that read the same in both families."""
-    index = number if net.version == 4 else int(str(number), 16)
-    return ipaddress.ip_interface(f"{net[index]}/{net.prefixlen}")
 
 
 def _lab_dir(name):
@@ -431,8 +434,9 @@ def _up(args):
     with contextlib.ExitStack() as stack:
         lab = stack.enter_context(Lab(
             hosts=args.hosts, name=args.name, build=args.build,
-            underlay=args.underlay, mtu=args.mtu, nat=args.nat, outside=args.outside,
-            weftd=args.weftd))
+            underlay=args.underlay, mtu=args.mtu, nat=args.nat,
+            weftd=args.weftd, outside=args.outside,
+            outside_mtu=args.outside_mtu))
         if args.wait:
             try:
                 lab.wait_healthy(30)
@@ -504,7 +508,9 @@ def main(argv):
     up.add_argument("--nat", action="store_true",
                     help="an eth1 with the same 10.0.2.15 on every host")
     up.add_argument("--outside", action="store_true",
-                    help="a router and a server beyond the underlay")
+                    help="a router, and a server called outside behind it")
+    up.add_argument("--outside-mtu", type=int, default=1500, metavar="MTU",
+                    help="of the segment between those two")
     up.add_argument("--no-weftd", dest="weftd", action="store_false",
                     help="only the switches")
     up.add_argument("--wait", action="store_true",
@@ -512,7 +518,7 @@ def main(argv):
     command("down", _down, "remove it")
     run = command("exec", _exec, "run a command on a host")
     run.add_argument("host", metavar="HOST",
-                     help="a host's name, or underlay")
+                     help="a host's name, underlay, router or outside")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD")
     shell = command("shell", _exec, "a shell on a host")
     shell.add_argument("host", metavar="HOST")
