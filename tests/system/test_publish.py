@@ -57,7 +57,7 @@ def test_from_another_host_with_its_own_address(scene, web, version):
 
 
 def test_from_outside(scene, web):
-    assert ask(Node(scene.lab.outside), underlay(scene.a, 4), 8080) \
+    assert ask(Node(scene.lab["outside"]), underlay(scene.a, 4), 8080) \
         .endswith(OUT4)
 
 
