@@ -168,9 +168,6 @@ parse(int argc, const char *const argv[], struct attach_request *req)
     if (!error) {
         error = parse_args(argc, argv, req);
     }
-    if (!error && req->ip_dhcp && (req->ip_auto || req->n_ips)) {
-        error = xstrdup("--ip dhcp stands alone: remove the other --ip");
-    }
     if (error) {
         char *message = xasprintf("%s: %s", req->tap ? "tap" : "attach",
                                   error);

@@ -25,8 +25,8 @@ struct attach_request {
     struct prefix ips[ENDPOINT_IPS_MAX];
     size_t n_ips;
     bool ip_auto;                   /* --ip auto, or no --ip at all. */
-    bool ip_dhcp;                   /* --ip dhcp: likewise, but a client inside
-                                     * asks for it. */
+    bool ip_dhcp;                   /* --ip dhcp: a client inside asks for the
+                                     * addresses, whatever they are. */
     struct eth_addr mac;            /* Zero: derive it. */
     int mtu;                        /* 0: follow the underlay. */
     uint32_t owner;                 /* Of a tap; UINT32_MAX: not given. */

@@ -177,7 +177,7 @@ def test_two_hosts_have_their_own_gateway_and_reach_each_other(lab):
         wait_for(lambda: red.pings(green.ip4), 5, "red reaches green")
         assert green.pings(red.ip4)
     # 8 of UDP, 8 of VXLAN, 14 of Ethernet, 20 of IP: no DHCP left its host.
-    assert seen == []
+    assert not [line for line in seen if line]
 
 
 def test_an_address_of_ones_own_choice(lab):
