@@ -7,7 +7,9 @@ UNIT_TESTS = \
 	tests/unit/test_address \
 	tests/unit/test_admit \
 	tests/unit/test_allocate \
+	tests/unit/test_dns \
 	tests/unit/test_gather \
+	tests/unit/test_icmp \
 	tests/unit/test_model \
 	tests/unit/test_peerfile \
 	tests/unit/test_peerlist \
@@ -22,9 +24,15 @@ TESTS += $(UNIT_TESTS)
 tests_unit_test_address_LDADD = $(UNIT_LIBS)
 tests_unit_test_admit_LDADD = $(UNIT_LIBS)
 tests_unit_test_allocate_LDADD = $(UNIT_LIBS)
+tests_unit_test_dns_SOURCES = tests/unit/test_dns.c \
+	tests/unit/frames.c tests/unit/frames.h
+tests_unit_test_dns_LDADD = $(UNIT_LIBS)
 tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 	agent/gather.c agent/gather.h
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)
+tests_unit_test_icmp_SOURCES = tests/unit/test_icmp.c \
+	tests/unit/frames.c tests/unit/frames.h
+tests_unit_test_icmp_LDADD = $(UNIT_LIBS)
 tests_unit_test_model_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerfile_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerlist_LDADD = $(UNIT_LIBS)
@@ -51,7 +59,12 @@ golden-update: tests/golden/golden
 .PHONY: golden-update
 
 # --- fuzz: libFuzzer with --enable-fuzz and clang, else mutated seeds ------
-check_PROGRAMS += tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz_dns \
+	tests/fuzz/fuzz_icmp \
+	tests/fuzz/fuzz_peerlist \
+	tests/fuzz/fuzz_request
+check_PROGRAMS += $(FUZZ_TARGETS)
 if FUZZ
 FUZZ_MAIN =
 AM_FUZZ_FLAGS = -fsanitize=fuzzer
@@ -59,6 +72,16 @@ else
 FUZZ_MAIN = tests/fuzz/standalone.c
 AM_FUZZ_FLAGS =
 endif
+tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c \
+	tests/unit/frames.c tests/unit/frames.h \
+	tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_dns_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_dns_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_icmp_SOURCES = tests/fuzz/fuzz_icmp.c \
+	tests/unit/frames.c tests/unit/frames.h \
+	tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_icmp_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_icmp_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c \
 	tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_peerlist_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
@@ -71,7 +94,7 @@ tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
 FUZZ_MUTATIONS = 20000
 EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/run.sh \
 	tests/fuzz/peerlist.dict tests/fuzz/request.dict tests/fuzz/seeds
-check-fuzz: tests/fuzz/fuzz_peerlist tests/fuzz/fuzz_request
+check-fuzz: $(FUZZ_TARGETS)
 	srcdir='$(srcdir)' MUTATIONS='$(FUZZ_MUTATIONS)' \
 	    '$(srcdir)/tests/fuzz/run.sh'
 .PHONY: check-fuzz

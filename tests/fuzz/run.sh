@@ -7,13 +7,15 @@ src=${srcdir:-.}
 seconds=${SECONDS_EACH:-20}
 passed=0
 failed=0
-for target in peerlist request; do
+for target in dns icmp peerlist request; do
     program=tests/fuzz/fuzz_$target
     seeds=$src/tests/fuzz/seeds/$target
+    dict=$src/tests/fuzz/$target.dict
+    [ -f "$dict" ] || dict=         # Only text has one.
     if "$program" -help=1 2>&1 | grep -q libFuzzer; then
         corpus=$(mktemp -d)
         "$program" -max_total_time="$seconds" -print_final_stats=0 \
-            -verbosity=0 -dict="$src/tests/fuzz/$target.dict" \
+            -verbosity=0 ${dict:+-dict="$dict"} \
             "$corpus" "$seeds"
         status=$?
         rm -rf "$corpus"
