@@ -193,7 +193,7 @@ choose_source(enum answer_why why, const struct network *network,
             }
         }
     }
-    (void) network_subnet(network, &ip->src, &gateway);  /* NULL: no gateway. */
+    (void) network_subnet(network, &ip->src, &gateway);  /* As gateway says. */
     return gateway;
 }
 

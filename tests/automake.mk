@@ -10,7 +10,9 @@ UNIT_TESTS = \
 	tests/unit/test_allocate \
 	tests/unit/test_dhcp4 \
 	tests/unit/test_dhcp6 \
+	tests/unit/test_dns \
 	tests/unit/test_gather \
+	tests/unit/test_icmp \
 	tests/unit/test_model \
 	tests/unit/test_peercheck \
 	tests/unit/test_peerfile \
@@ -31,9 +33,15 @@ tests_unit_test_dhcp4_SOURCES = tests/unit/test_dhcp4.c $(PACKET)
 tests_unit_test_dhcp4_LDADD = $(UNIT_LIBS)
 tests_unit_test_dhcp6_SOURCES = tests/unit/test_dhcp6.c $(PACKET)
 tests_unit_test_dhcp6_LDADD = $(UNIT_LIBS)
+tests_unit_test_dns_SOURCES = tests/unit/test_dns.c \
+	tests/unit/frames.c tests/unit/frames.h
+tests_unit_test_dns_LDADD = $(UNIT_LIBS)
 tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 	agent/gather.c agent/gather.h
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)
+tests_unit_test_icmp_SOURCES = tests/unit/test_icmp.c \
+	tests/unit/frames.c tests/unit/frames.h
+tests_unit_test_icmp_LDADD = $(UNIT_LIBS)
 tests_unit_test_model_LDADD = $(UNIT_LIBS)
 tests_unit_test_peercheck_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerfile_LDADD = $(UNIT_LIBS)
@@ -67,6 +75,8 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_dhcp4 \
 	tests/fuzz/fuzz_dhcp6 \
 	tests/fuzz/fuzz_nd \
+	tests/fuzz/fuzz_dns \
+	tests/fuzz/fuzz_icmp \
 	tests/fuzz/fuzz_peerlist \
 	tests/fuzz/fuzz_request
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -89,6 +99,16 @@ tests_fuzz_fuzz_nd_SOURCES = tests/fuzz/fuzz_nd.c \
 	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
 tests_fuzz_fuzz_nd_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
 tests_fuzz_fuzz_nd_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c \
+	tests/unit/frames.c tests/unit/frames.h \
+	tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_dns_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_dns_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_icmp_SOURCES = tests/fuzz/fuzz_icmp.c \
+	tests/unit/frames.c tests/unit/frames.h \
+	tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_icmp_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_icmp_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c \
 	tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_peerlist_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)

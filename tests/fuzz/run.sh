@@ -4,10 +4,10 @@
 # the targets are linked with it, else over MUTATIONS of the seeds.
 set -u
 src=${srcdir:-.}
-seconds=${SECONDS_EACH:-20}
+seconds=${SECONDS_EACH:-10}
 passed=0
 failed=0
-for target in dhcp4 dhcp6 nd peerlist request; do
+for target in dhcp4 dhcp6 dns icmp nd peerlist request; do
     program=tests/fuzz/fuzz_$target
     seeds=$src/tests/fuzz/seeds/$target
     dict=$src/tests/fuzz/$target.dict
