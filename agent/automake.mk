@@ -51,3 +51,6 @@ weft_SOURCES = \
 # this command does not use, would be most of its life: 2 ms of 3.
 weft_LDFLAGS = $(WEFT_COMMAND_LDFLAGS)
 weft_LDADD = liboverlay.a $(OVS_BASE_LIBS) -lcrypto
+
+# For qemu's script= and downscript=.
+dist_pkglibexec_SCRIPTS = agent/weft-ifup agent/weft-ifdown

@@ -2,4 +2,5 @@
 
 dist_man_MANS += docs/weft.1 docs/weftd.8 docs/weft.conf.5 docs/peers.conf.5
 EXTRA_DIST += \
-	docs/architecture.md docs/pipeline.md docs/testing.md docs/tutorial.md
+	docs/architecture.md docs/behind-nat.md docs/pipeline.md \
+	docs/testing.md docs/tutorial.md
