@@ -43,7 +43,8 @@ bool
 ip_frame_is_from(const struct ip_frame *ip, const struct endpoint *endpoint)
 {
     return (endpoint && eth_addr_equals(ip->eth_src, endpoint->mac)
-            && endpoint_has_ip(endpoint, &ip->src));
+            && endpoint_has_ip(endpoint, &ip->src)
+            && !endpoint_has_ip(endpoint, &ip->dst));
 }
 
 bool

@@ -33,8 +33,9 @@ struct ip_frame {
  * RFC 791, section 3.1; RFC 8200, sections 3 and 4. */
 bool ip_frame_parse(struct ip_frame *, const void *frame, size_t size);
 
-/* Did 'endpoint', which may be NULL, send it: are the MAC and the IP address
- * it comes from the endpoint's own? */
+/* Did 'endpoint', which may be NULL, send it to somebody else: are the MAC and
+ * the IP address it comes from the endpoint's own, and that it goes to not?
+ * An answer from where it goes to would come from the endpoint itself. */
 bool ip_frame_is_from(const struct ip_frame *,
                       const struct endpoint *endpoint);
 

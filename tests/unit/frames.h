@@ -19,9 +19,9 @@ struct frame {
     const char *payload;            /* Hexadecimal. */
     size_t size;                    /* Of the payload, which zeros fill. */
     uint16_t fragment;              /* IPv4's flags and offset. */
-    uint8_t next;                   /* IPv6's first extension header, with... */
-    const char *between;            /* ...these bytes, hexadecimal; or IPv4's
-                                     * options. */
+    uint8_t next;                   /* IPv6's first extension header. */
+    const char *between;            /* IPv6's extension headers, or IPv4's
+                                     * options, hexadecimal. */
 };
 
 /* The network blue, 10.1.0.0/16, fd00:1::/64 and, without a gateway,

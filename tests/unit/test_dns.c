@@ -401,6 +401,7 @@ test_bytes(void **state OVS_UNUSED)
         { 23, 6, "-" },                     /* TCP. */
         { 29, 6, "-" },                     /* From another address. */
         { 30, 224, "-" },                   /* To another, a group. */
+        { 33, 5, "-" },                     /* To itself. */
         { 34, 0, "-" },                     /* From port 0. */
         { 37, 54, "-" },                    /* To another port. */
         { 38, 1, "-" },                     /* Longer than the packet. */

@@ -292,6 +292,9 @@ test_silence(void **state OVS_UNUSED)
                      .proto = 17, .payload = UDP }, "-" },
         { WHY_TTL, { .v6 = true, .src = "::ffff:10.1.0.5", .proto = 17,
                      .payload = UDP }, "-" },
+        /* To itself. */
+        { WHY_PORT, { .dst = "10.1.0.5", .proto = 6, .payload = SYN }, "-" },
+        { WHY_PORT, { .dst = "10.2.0.5", .proto = 6, .payload = SYN }, "-" },
         /* What is not icmp's to answer. */
         { WHY_DNS, { .proto = 17, .payload = UDP }, "-" },
         { WHY_DHCP4, { .proto = 17, .payload = UDP }, "-" },
