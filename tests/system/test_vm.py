@@ -162,13 +162,18 @@ def test_ping_and_udp_reach_outside(machines):
         assert machine.guest.ping(OUTSIDE[0], count=2)
         with open_socket(lab["outside"], None, socket.AF_INET,
                          socket.SOCK_DGRAM) as server:
-            server.bind((OUTSIDE[0], PORT))
+            server.bind((OUTSIDE[0], 53))
             server.settimeout(10)
-            machine.guest.run(f"echo hello | nc -u -w 1 {OUTSIDE[0]} {PORT}",
-                              check=False)
-            data, peer = server.recvfrom(100)
-            assert data == b"hello\n"
+            # Of the guest's programs that one sends UDP.
+            machine.guest.run(f"nslookup -type=a hello.test {OUTSIDE[0]} "
+                              ">/tmp/names 2>&1 &")
+            query, peer = server.recvfrom(1000)
+            assert b"\5hello\4test\0" in query
             assert peer[0] == machine.host.address
+            # Its flags: an answer, and there is no such name.
+            server.sendto(query[:2] + b"\x81\x83" + query[4:], peer)
+            wait_for(lambda: "NXDOMAIN" in machine.guest.sh("cat /tmp/names"),
+                     5, "the answer arrives")
 
 
 def test_a_guest_that_boots_again_has_the_same_address(machines):
