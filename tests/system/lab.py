@@ -477,6 +477,8 @@ def _list(args):
 def _status(args):
     lab = Lab.find(args.name)
     print(f"lab {lab.name}: peers.conf and logs are in {lab.dir}")
+    if lab.beyond:
+        print(f"  outside    {', '.join(beyond.OUTSIDE)}, behind router")
     for host in lab.hosts:
         daemons = [f"{daemon} {'runs' if host.is_running(daemon) else 'down'}"
                    for daemon in OVS_DAEMONS + ("weftd",)] if host.ovs else []

@@ -180,20 +180,6 @@ def test_two_hosts_have_their_own_gateway_and_reach_each_other(lab):
     assert not [line for line in seen if line]
 
 
-def test_an_address_of_ones_own_choice(lab):
-    red = endpoint(lab["hosta"], "red", "--ip", "10.1.11.200/16")
-    assert red.ip4 == "10.1.11.200"
-    with Udhcpc(red.host, "red") as client:
-        assert client.wait("bound")["ip"] == "10.1.11.200"
-
-
-def test_without_dhcp_on_the_endpoint_a_client_gets_the_same_address(lab):
-    """What is set inside is what would be leased."""
-    red = Endpoint(lab["hosta"], "red")
-    with Udhcpc(red.host, "red") as client:
-        assert client.wait("bound")["ip"] == red.ip4
-
-
 def test_an_answer_while_weftd_is_away_comes_when_it_is_back(lab):
     red = endpoint(lab["hosta"], "red")
     red.host.stop_weftd()

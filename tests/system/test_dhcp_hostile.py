@@ -148,8 +148,7 @@ def test_malformed_options_are_not_answered(lab, options):
 
 def test_malformed_messages_are_not_answered(lab):
     red = endpoint(lab["hosta"], "red")
-    good = discover(red, 10)
-    raw = bytes(good)
+    raw = bytes(discover(red, 10))
     ip = 14
     udp = ip + 20
     bad = [
@@ -162,9 +161,9 @@ def test_malformed_messages_are_not_answered(lab):
         *(raw[:size] for size in (udp + 8, udp + 8 + 28, udp + 8 + 235,
                                   udp + 8 + 240, udp + 8 + 241)),
         # Lengths that lie.
-        good.__class__(raw[:udp + 4] + b"\xff\xff" + raw[udp + 6:]),
-        good.__class__(raw[:udp + 4] + b"\x00\x07" + raw[udp + 6:]),
-        good.__class__(raw[:ip + 2] + b"\xff\xff" + raw[ip + 4:]),
+        (raw[:udp + 4] + b"\xff\xff" + raw[udp + 6:]),
+        (raw[:udp + 4] + b"\x00\x07" + raw[udp + 6:]),
+        (raw[:ip + 2] + b"\xff\xff" + raw[ip + 4:]),
     ]
     assert_silence(red, bad)
 
