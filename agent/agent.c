@@ -126,11 +126,11 @@ flows_repaired(size_t n, void *a)
 }
 
 static void
-packet_came(ofp_port_t port, uint32_t why, const void *frame, size_t size,
-            void *a_)
+packet_came(ofp_port_t port, uint32_t vni, uint32_t why, const void *frame,
+            size_t size, void *a_)
 {
     struct agent *a = a_;
-    gateway_packet(a->gateway, port, why, frame, size);
+    gateway_packet(a->gateway, port, vni, why, frame, size);
 }
 
 static void

@@ -486,6 +486,25 @@ endpoints_find(const struct endpoints *e, const char *name)
     return a && a->state != S_LEAVING ? &a->ep : NULL;
 }
 
+const struct endpoint *
+endpoints_find_on(const struct endpoints *e, const char *name,
+                  const char *network)
+{
+    const struct endpoint *exact = endpoints_find(e, name);
+    if (exact && !strcmp(exact->network, network)) {
+        return exact;
+    }
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &e->by_name) {
+        const struct attachment *a = node->data;
+        if (!strcasecmp(a->ep.name, name) && a->state != S_LEAVING
+            && !strcmp(a->ep.network, network)) {
+            return &a->ep;
+        }
+    }
+    return NULL;
+}
+
 void
 endpoints_names(const struct endpoints *e, const char *netns,
                 struct sset *names)

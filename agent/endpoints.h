@@ -109,6 +109,10 @@ const struct endpoint *endpoints_find_ofport(const struct endpoints *,
                                              ofp_port_t ofport);
 const struct endpoint *endpoints_find(const struct endpoints *,
                                       const char *name);
+/* The one on a network that is called 'name', in whatever case. */
+const struct endpoint *endpoints_find_on(const struct endpoints *,
+                                         const char *name,
+                                         const char *network);
 /* The names of all, or of those in namespace 'netns'. */
 void endpoints_names(const struct endpoints *, const char *netns,
                      struct sset *);

@@ -19,8 +19,9 @@ void gateway_set_mtu(struct gateway *, int mtu);
 void gateway_run(struct gateway *);
 void gateway_wait(struct gateway *);
 
-/* A packet from 'port', for the reason 'why' of enum answer_why. */
-void gateway_packet(struct gateway *, ofp_port_t port, uint32_t why,
-                    const void *frame, size_t size);
+/* A packet of network 'vni' from 'port', for the reason 'why' of enum
+ * answer_why. */
+void gateway_packet(struct gateway *, ofp_port_t port, uint32_t vni,
+                    uint32_t why, const void *frame, size_t size);
 
 #endif /* agent/gateway.h */

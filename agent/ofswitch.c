@@ -36,7 +36,8 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 #define METER_FLAGS (OFPMF13_PKTPS | OFPMF13_BURST)
 
 enum {
-    REG_WHY_INDEX = 7,          /* See pipeline.def. */
+    REG_NET_INDEX = 0,          /* See pipeline.def. */
+    REG_WHY_INDEX = 7,
     REREAD_DELAY_MS = 50,       /* A burst of changes is one. */
     FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours, but may have
                                  * taken the place of ours. */
@@ -481,7 +482,8 @@ read_packet(struct ofswitch *sw, const struct ofp_header *oh)
         return;
     }
     const struct flow *flow = &pin.flow_metadata.flow;
-    sw->events->packet(flow->in_port.ofp_port, flow->regs[REG_WHY_INDEX],
+    sw->events->packet(flow->in_port.ofp_port, flow->regs[REG_NET_INDEX],
+                       flow->regs[REG_WHY_INDEX],
                        pin.packet, pin.packet_len, sw->aux);
 }
 

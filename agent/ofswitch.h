@@ -26,10 +26,10 @@ struct ofswitch_events {
     void (*acked)(uint64_t seqno, void *aux);
     /* Somebody had changed 'n' flows, groups or buckets of ours. */
     void (*repaired)(size_t n, void *aux);
-    /* A flow of ours handed up a packet from 'port', for the reason 'why' of
-     * enum answer_why. */
-    void (*packet)(ofp_port_t port, uint32_t why, const void *frame,
-                   size_t size, void *aux);
+    /* A flow of ours handed up a packet of network 'vni' from 'port', for the
+     * reason 'why' of enum answer_why. */
+    void (*packet)(ofp_port_t port, uint32_t vni, uint32_t why,
+                   const void *frame, size_t size, void *aux);
 };
 
 struct ofswitch *ofswitch_create(const char *target,

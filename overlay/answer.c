@@ -32,6 +32,8 @@ answer_compose(enum answer_why why, const struct answer_context *ctx,
                 ? icmp_answer(WHY_PORT, ctx, frame, size, reply)
                 : dns_answer(ctx, frame, size, reply));
 
+    case WHY_DNS_PEER:
+        return dns_answer_peer(ctx, frame, size, reply);
     case WHY_TTL:
     case WHY_TOO_BIG:
     case WHY_UNREACHABLE:

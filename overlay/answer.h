@@ -22,6 +22,7 @@ enum answer_why {
     WHY_UNREACHABLE,                /* No route leads there. */
     WHY_PORT,                       /* To the gateway itself, which has no such
                                      * port. */
+    WHY_DNS_PEER,                   /* A query that a peer could not answer. */
 };
 
 /* Everything that an answer depends on. */
@@ -36,6 +37,8 @@ struct answer_context {
     const struct endpoint *(*find)(const char *name, const char *network,
                                    const void *aux);
     const void *aux;
+    bool *unknown;                  /* If not NULL: set if a name is asked for
+                                     * that is nobody's here. */
 };
 
 /* Makes the answer to 'frame' (Ethernet, untagged) in 'reply', which is

@@ -16,6 +16,15 @@
 #define WHY "reg7"
 #define HOP6 "xxreg2"
 
+/* The gateway's; and whence what is routed comes to the peer: the last three
+ * octets are the network's. */
+#define GATEWAY_MAC_TEXT "0e:57:00:00:00:01"
+#define ROUTED_MAC "0e:57:00:00:00:00"
+#define ROUTED_MAC_MASK "ff:ff:ff:00:00:00"
+
+/* Of what is asked of the peers' agents. */
+#define ASK_MAC "0e:57:00:00:00:03"
+
 #define MULTICAST "01:00:00:00:00:00/01:00:00:00:00:00"
 
 /* 802.1Q tag absent: ovs-fields(7), vlan_tci. */

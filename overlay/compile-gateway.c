@@ -28,11 +28,7 @@
 #include "overlay/transit.h"
 #include "packets.h"
 
-/* Locally administered; the last three octets are a network's. */
-#define ROUTED_MAC "0e:57:00:00:00:00"
-#define ROUTED_MAC_MASK "ff:ff:ff:00:00:00"
-
-#define GW "0e:57:00:00:00:01"
+#define GW GATEWAY_MAC_TEXT
 
 enum { ETHERNET_HEADER = 14 };
 
@@ -365,11 +361,28 @@ compile_external(ofp_port_t port, struct plan *plan)
     }
 }
 
+/* What goes up to the agent from a port, as much as its meter lets through. */
+static void
+compile_punt(ofp_port_t port, uint64_t cookie, struct plan *plan)
+{
+    int p = ofp_to_u16(port);
+    plan_add_meter(plan, p);
+    plan_add_flow(plan, TABLE_PUNT, 100, cookie,
+                  "in_port=%d actions=meter:%d,"
+                  "controller(id=%d,max_len=65535)", p, p, CONTROLLER_ID);
+}
+
 /* The switch learns where those live who are routed by the peer. */
 void
-compile_gateway_peer(uint32_t id, struct plan *plan)
+compile_gateway_peer(uint32_t id, ofp_port_t port, struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_PEER, id);
+    compile_punt(port, cookie, plan);
+    for (const struct family *f = families; f < families + 2; f++) {
+        plan_add_flow(plan, TABLE_LEARN, 120, cookie,
+                      PEER"=%"PRIu32",%s,tp_dst=53,dl_dst="ASK_MAC" actions="
+                      PUNT, id, f->udp, WHY_DNS_PEER, TABLE_PUNT);
+    }
     for (const struct family *f = families; f < families + 2; f++) {
         plan_add_flow(plan, TABLE_LEARN, 110, cookie,
                       PEER"=%"PRIu32",%s,dl_dst="GW",dl_src="ROUTED_MAC"/"
@@ -439,10 +452,7 @@ compile_punts(const struct endpoint *ep, const struct network *net,
               ofp_port_t port, uint64_t cookie, struct plan *plan)
 {
     int p = ofp_to_u16(port);
-    plan_add_meter(plan, p);
-    plan_add_flow(plan, TABLE_PUNT, 100, cookie,
-                  "in_port=%d actions=meter:%d,"
-                  "controller(id=%d,max_len=65535)", p, p, CONTROLLER_ID);
+    compile_punt(port, cookie, plan);
     if (network_gateway(net, true) && net->dhcp) {
         plan_add_flow(plan, TABLE_ANTISPOOF, 150, cookie,
                       "in_port=%d,dl_src="ETH_ADDR_FMT",udp,tp_src=68,"

@@ -135,7 +135,7 @@ compile_peer(uint32_t id, ofp_port_t port, struct plan *plan)
                   PEER"=0,"OUT"=%"PRIu32" actions=move:NXM_NX_REG0[0..23]"
                   "->NXM_NX_TUN_ID[0..23],output:%d", id, ofp_to_u16(port));
     plan_add_bucket(plan, GROUP_PEERS, port);
-    compile_gateway_peer(id, plan);
+    compile_gateway_peer(id, port, plan);
 }
 
 void

@@ -44,7 +44,7 @@ void compile_endpoint(const struct endpoint *, const struct network *net,
 void compile_gateway_static(struct plan *);
 void compile_gateway_network(const struct network *,
                              const struct compile_place *, struct plan *);
-void compile_gateway_peer(uint32_t id, struct plan *);
+void compile_gateway_peer(uint32_t id, ofp_port_t port, struct plan *);
 void compile_gateway_endpoint(const struct endpoint *, const struct network *,
                               uint16_t slot, ofp_port_t port, struct plan *);
 

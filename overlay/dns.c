@@ -100,6 +100,9 @@ dns_answer(const struct answer_context *ctx, const void *frame, size_t size,
     }
     if (response.rcode == NOERROR) {
         response = resolve(&query, ctx);
+        if (ctx->unknown) {
+            *ctx->unknown = response.rcode != NOERROR;
+        }
     }
 
     struct dp_packet message;
@@ -122,6 +125,34 @@ dns_answer(const struct answer_context *ctx, const void *frame, size_t size,
 }
 
 /* Takes apart the 'n' bytes at 'data', at least a header. */
+bool
+dns_answer_peer(const struct answer_context *ctx, const void *frame,
+                size_t size, struct dp_packet *reply)
+{
+    struct ip_frame ip;
+
+    if (!ip_frame_parse(&ip, frame, size)) {
+        return false;
+    }
+
+    /* Its own switch has seen to it that it is who it says. */
+    bool unknown = true;
+    const struct endpoint asker = {
+        .mac = ip.eth_src,
+        .ips = { { .addr = ip.src } },
+        .n_ips = 1,
+    };
+    struct answer_context peer = *ctx;
+
+    peer.endpoint = &asker;
+    peer.unknown = &unknown;
+    if (dns_answer(&peer, frame, size, reply) && !unknown) {
+        return true;
+    }
+    dp_packet_clear(reply);
+    return false;
+}
+
 static enum rcode
 query_parse(struct query *query, const uint8_t *data, size_t n)
 {

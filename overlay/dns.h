@@ -27,4 +27,10 @@ enum { DNS_TTL_S = 30 };
 bool dns_answer(const struct answer_context *, const void *frame, size_t size,
                 struct dp_packet *reply);
 
+/* Likewise for a query that an endpoint of a peer has sent, of whom
+ * ctx->endpoint says nothing.  False as well if the name is not known here:
+ * then another peer may know it. */
+bool dns_answer_peer(const struct answer_context *, const void *frame,
+                     size_t size, struct dp_packet *reply);
+
 #endif /* overlay/dns.h */

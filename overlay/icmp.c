@@ -133,6 +133,7 @@ choose4(enum answer_why why, const struct ip_frame *ip, int mtu,
     case WHY_DHCP6:
     case WHY_SOLICIT:
     case WHY_DNS:
+    case WHY_DNS_PEER:
         return false;
     }
     return false;
@@ -173,6 +174,7 @@ choose6(enum answer_why why, const struct ip_frame *ip, int mtu,
     case WHY_DHCP6:
     case WHY_SOLICIT:
     case WHY_DNS:
+    case WHY_DNS_PEER:
         return false;
     }
     return false;

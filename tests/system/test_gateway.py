@@ -221,6 +221,8 @@ def test_route_leads_by_an_endpoint(scene):
 
 
 def test_name_server_of_the_gateway(scene):
+    """Of its own host, and of others."""
+    away = Endpoint(scene.lab.hosts[2], "blue2", "blue")
     out = scene.blue.host.run(
         ["/usr/bin/python3", "-c", """
 import json
@@ -228,14 +230,17 @@ import socket
 from scapy.layers.dns import DNS, DNSQR
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(3)
-for name in ("blue1.blue.", "blue1", "nobody.blue.", "example.org."):
+for name in ("blue1.blue.", "blue1", "nobody.blue.", "example.org.",
+             "green2.green.", "GREEN1.green", "blue2"):
     s.sendto(bytes(DNS(id=1, rd=1, qd=DNSQR(qname=name))), ("10.1.0.1", 53))
     r = DNS(s.recv(2000))
     print(name, r.rcode, r.an.rdata if r.ancount else "-")
 """], netns=scene.blue.netns).stdout.splitlines()
     assert out == [f"blue1.blue. 0 {scene.blue.ip4}",
                    f"blue1 0 {scene.blue.ip4}", "nobody.blue. 3 -",
-                   "example.org. 5 -"]
+                   "example.org. 5 -", f"green2.green. 0 {scene.far.ip4}",
+                   f"GREEN1.green 0 {scene.near.ip4}",
+                   f"blue2 0 {away.ip4}"]
 
 
 def test_restart_of_the_agent_routes_on(scene):
