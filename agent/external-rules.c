@@ -47,7 +47,14 @@ external_rules(const char *link, bool drop4, bool drop6,
 {
     struct ds s = DS_EMPTY_INITIALIZER;
     ds_put_cstr(&s, EXTERNAL_RULES_NONE"table inet weft {\n"
-                "  chain prerouting {\n"
+                "  chain guard {\n"
+                "    type filter hook prerouting priority -300;\n");
+    /* Published ports want route_localnet; no workload is to reach what
+     * listens on 127.0.0.1 for the host alone. */
+    ds_put_format(&s, "    iifname \"%s\" ip daddr 127.0.0.0/8 drop\n"
+                  "    iifname \"%s\" ip saddr 127.0.0.0/8 drop\n"
+                  "  }\n", link, link);
+    ds_put_cstr(&s, "  chain prerouting {\n"
                 "    type nat hook prerouting priority -100;\n");
     put_publishes(&s, publishes, n);
     ds_put_cstr(&s, "  }\n"

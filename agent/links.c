@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "agent/netns.h"
+#include "agent/sysctl.h"
 #include "agent/tap.h"
 #include "overlay/address.h"
 #include "packets.h"
@@ -29,6 +30,7 @@ static int add_veth(struct rtnl *, const char *bridge,
                     int *ifindex, int *inside, bool *peer_exists);
 static int configure_inside(const struct endpoint *, const struct network *,
                             int netns, int ifindex, bool netdev);
+static void deafen(const struct endpoint *);
 static int add_routes(struct rtnl *inside, int ifindex,
                       const struct endpoint *, const struct network *);
 
@@ -68,7 +70,11 @@ links_make(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
     bool peer_exists = false;
     int use_mtu = ep->mtu ? ep->mtu : mtu ? mtu : DEFAULT_MTU;
     if (ep->tap) {
-        return make_tap(rtnl, reaper, bridge, ep, use_mtu, ifindex);
+        char *tap_error = make_tap(rtnl, reaper, bridge, ep, use_mtu, ifindex);
+        if (!tap_error && netdev) {
+            deafen(ep);
+        }
+        return tap_error;
     }
     int error = add_veth(rtnl, bridge, ep, netns, use_mtu, ifindex,
                          &inside, &peer_exists);
@@ -89,6 +95,9 @@ links_make(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
                          ep->ifname, ep->netns, ovs_strerror(-error));
     }
 
+    if (netdev) {
+        deafen(ep);
+    }
     error = configure_inside(ep, net, netns, inside, netdev);
     if (error) {
         (void) rtnl_link_del(rtnl, *ifindex);   /* Gone with its namespace. */
@@ -368,4 +377,15 @@ add_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
         }
     }
     return error;
+}
+
+/* The host's stack sees what comes out of an endpoint's link before the
+ * userspace datapath does.  Without IPv6 there, a router advertisement gives
+ * the host no route.  A kernel without IPv6 has nothing to switch off. */
+static void
+deafen(const struct endpoint *ep)
+{
+    char *name = xasprintf("ipv6/conf/%s/disable_ipv6", ep->port);
+    free(sysctl_set(name, 1, NULL, NULL));
+    free(name);
 }

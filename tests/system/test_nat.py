@@ -156,6 +156,18 @@ def test_host_itself_is_reached(scene):
         assert scene.a.pings(underlay(scene.b.host, version))
 
 
+def test_loopback_of_the_host_is_its_own(scene):
+    """Though published ports are reached by 127.0.0.1."""
+    e = scene.a
+    with server(e.host, "127.0.0.1", 8055):
+        e.ip("addr", "del", "127.0.0.1/8", "dev", "lo")
+        e.ip("route", "add", "127.0.0.0/8", "via", "10.1.0.1")
+        e.host.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/"
+                    "route_localnet"], netns=e.netns)
+        with pytest.raises(OSError):
+            ask(e, "127.0.0.1", 8055, timeout=1)
+
+
 def test_traceroute_out(scene):
     out = scene.a.host.run(["traceroute", "-n", "-q", "1", "-w", "2", OUT4],
                            netns=scene.a.netns).stdout.splitlines()[1:]

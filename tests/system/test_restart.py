@@ -261,8 +261,8 @@ def test_a_mass_removal_meanwhile_is_held_back(scene):
     wait_for(lambda: all(ofports(a).get(port) for port
                          in ("vx-hostx", "vx-hosty")), SOON,
              "both have tunnels")
-    wait_for(lambda: len(our_flows(a)) == len(fewer) + 6, SOON,
-             "both have their three flows")
+    wait_for(lambda: len(our_flows(a)) == len(fewer) + 16, SOON,
+             "both have their eight flows")
     before = state_of_switch(a)
     with scene.a1.pinger(scene.b1.ip4) as pinger:
         a.kill_weftd()

@@ -271,3 +271,15 @@ def test_a_spoofer_takes_no_traffic(scene):
         stolen = [p for p in wire.packets()
                   if ICMP in p and p[IP].dst == far.ip4]
     assert pinger.lost == [] and stolen == []
+
+
+def test_router_advertisement_is_not_the_hosts(scene):
+    """The userspace datapath is not the first to see a frame."""
+    host = scene.evil.host
+    before = host.ip("-6", "route")
+    with scene.evil.wire() as wire:
+        wire.send(ip6(scene.evil, src="fe80::66") / router(scene.evil))
+        wire.send(scene.evil.marker(b"after"))
+    assert scene.evil.pings(scene.near)
+    assert "proto ra" not in host.ip("-6", "route")
+    assert host.ip("-6", "route") == before
