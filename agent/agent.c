@@ -5,14 +5,13 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include "agent/networks.h"
 #include "dirs.h"
 #include "netlink-socket.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
 #include "overlay/compile.h"
-#include "overlay/transit.h"
-#include "packets.h"
 #include "packets.h"
 #include "svec.h"
 #include "timeval.h"
@@ -220,77 +219,11 @@ get_served(struct shash *peers, void *a_)
     tunnels_peers(a->tunnels, peers);
 }
 
-/* Gives the switch what changed between two shares of one network. */
-static void
-set_network(struct agent *a, const char *name, const struct network *net)
-{
-    struct plan now = PLAN_INITIALIZER(&now);
-    if (net) {
-        struct compile_place place = {
-            .slot = simap_get(&a->slots, name),
-            .external = external_ofport(a->external),
-            .mtu = a->mtu,
-        };
-        compile_network(net, &place, &now);
-    }
-    struct plan *was = shash_find_data(&a->networks, name);
-    if (!was) {
-        was = xmalloc(sizeof *was);
-        plan_init(was);
-        shash_add(&a->networks, name, was);
-    }
-    ofswitch_change(a->sw, was, &now);
-    plan_swap(was, &now);
-    plan_finish(&now);
-    if (!net) {
-        plan_finish(was);
-        free(was);
-        shash_find_and_delete(&a->networks, name);
-    }
-}
-
-/* Something that all networks' shares depend on has changed. */
-static void
-update_networks(struct agent *a)
-{
-    const struct peerlist *list = directory_list(a->directory);
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &list->networks) {
-        set_network(a, node->name, node->data);
-    }
-}
-
 static void
 external_changed(void *a_)
 {
     struct agent *a = a_;
-    struct plan now = PLAN_INITIALIZER(&now);
-    if (external_ofport(a->external)) {
-        compile_external(external_ofport(a->external), &now);
-    }
-    ofswitch_change(a->sw, &a->external_share, &now);
-    plan_swap(&a->external_share, &now);
-    plan_finish(&now);
-    if (directory_list(a->directory)) {
-        update_networks(a);
-    }
-}
-
-/* Which networks have a way out, and for which families. */
-static void
-update_external(struct agent *a, const struct peerlist *list)
-{
-    bool any[2] = { false, false };
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &list->networks) {
-        const struct network *net = node->data;
-        for (int v4 = 0; v4 < 2 && net->external == EXTERNAL_NAT; v4++) {
-            any[v4] = any[v4] || network_gateway(net, v4);
-        }
-    }
-    transit_assign(list, &a->slots);
-    a->publishes_unknown = true;
-    external_want(a->external, any[true], any[false]);
+    networks_external_changed(a);
 }
 
 static void
@@ -298,44 +231,6 @@ publishes_changed(void *a_)
 {
     struct agent *a = a_;
     a->publishes_unknown = true;
-}
-
-struct publishes_aux {
-    const struct agent *a;
-    struct external_publish *list;
-    size_t n, allocated;
-};
-
-static void
-add_publish(const struct endpoint *ep, const struct publish *p, void *aux_)
-{
-    struct publishes_aux *aux = aux_;
-    uint16_t slot = simap_get(&aux->a->slots, ep->network);
-    if (!slot) {
-        return;                     /* Its network has no way out any more. */
-    }
-    if (aux->n >= aux->allocated) {
-        aux->list = x2nrealloc(aux->list, &aux->allocated,
-                               sizeof *aux->list);
-    }
-    struct external_publish *x = &aux->list[aux->n++];
-    memset(x, 0, sizeof *x);        /* It is compared as bytes. */
-    x->host_port = p->host_port;
-    x->protocol = p->protocol;
-    x->slot = slot;
-    for (size_t i = 0; i < ep->n_ips; i++) {
-        *(prefix_is_v4(&ep->ips[i]) ? &x->v4 : &x->v6) = true;
-    }
-}
-
-static void
-update_publishes(struct agent *a)
-{
-    struct publishes_aux aux = { .a = a };
-    a->publishes_unknown = false;
-    endpoints_publishes(a->endpoints, add_publish, &aux);
-    external_set_publishes(a->external, aux.list, aux.n);
-    free(aux.list);
 }
 
 static void
@@ -348,46 +243,12 @@ rules_changed(void *a_)
     }
 }
 
-/* Is the VNI of one network now that of another? */
-static bool
-vnis_change_hands(const struct peerlist *old, const struct peerlist *new)
-{
-    struct shash owners = SHASH_INITIALIZER(&owners);
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &old->networks) {
-        const struct network *net = node->data;
-        shash_add_nocopy(&owners, xasprintf("%"PRIu32, net->vni), net);
-    }
-    bool change = false;
-    SHASH_FOR_EACH (node, &new->networks) {
-        const struct network *net = node->data;
-        char *vni = xasprintf("%"PRIu32, net->vni);
-        const struct network *owner = shash_find_data(&owners, vni);
-        change = change || (owner && strcmp(owner->name, net->name));
-        free(vni);
-    }
-    shash_destroy(&owners);
-    return change;
-}
-
 static void
 list_changed(const struct peerlist *old, const struct peerlist *new,
              const struct peer *self, void *a_)
 {
     struct agent *a = a_;
-    if (old && vnis_change_hands(old, new)) {
-        ofswitch_compare(a->sw);
-    }
-    struct shash_node *node;
-    SHASH_FOR_EACH_SAFE (node, &a->networks) {
-        if (!peerlist_network(new, node->name)) {
-            char *name = xstrdup(node->name);
-            set_network(a, name, NULL);
-            free(name);
-        }
-    }
-    update_external(a, new);
-    update_networks(a);
+    networks_set_list(a, old, new);
     tunnels_set_list(a->tunnels, new, self);
     endpoints_set_list(a->endpoints, new, &a->slots);
     gateway_set_list(a->gateway, new);
@@ -506,7 +367,7 @@ agent_run(struct agent *a)
     run_database(a);
     endpoints_run(a->endpoints);
     if (a->publishes_unknown && directory_list(a->directory)) {
-        update_publishes(a);
+        networks_update_publishes(a);
     }
     if (a->adopted && !a->leaving) {
         external_run(a->external);
@@ -830,7 +691,7 @@ update_mtu(struct agent *a)
         external_set_mtu(a->external, a->mtu);
         gateway_set_mtu(a->gateway, a->mtu);
         if (a->mtu != was) {
-            update_networks(a);
+            networks_update(a);
         }
     }
 }

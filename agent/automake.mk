@@ -19,6 +19,7 @@ weftd_SOURCES = \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
 	agent/netns.c agent/netns.h \
+	agent/networks.c agent/networks.h \
 	agent/ofswitch.c agent/ofswitch.h \
 	agent/reaper.c agent/reaper.h \
 	agent/retired.c agent/retired.h \
