@@ -19,7 +19,10 @@
 
 VLOG_DEFINE_THIS_MODULE(attachment);
 
-enum { WRITING_DELAY_MS = 50 };
+enum {
+    WRITING_DELAY_MS = 50,
+    ANNOUNCE_INTERVAL_MS = 1000,    /* Between the first and the second. */
+};
 
 struct waiter {
     struct ovs_list node;
@@ -28,6 +31,7 @@ struct waiter {
 
 static int open_netns(const struct attachment *, char **errorp);
 static bool netns_is_there(const struct attachment *);
+static void send_announcements(struct endpoints *, const struct attachment *);
 
 struct attachment *
 attachment_create(struct endpoints *e, struct endpoint *ep, enum state state)
@@ -70,6 +74,7 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
     hmapx_find_and_delete(&e->unsent, a);
     hmapx_find_and_delete(&e->unacked, a);
     hmapx_find_and_delete(&e->checks, a);
+    hmapx_find_and_delete(&e->announcing, a);
     attachment_tell(&a->attachers,
                     a->failure ? a->failure : "weftd is stopping");
     attachment_tell(&a->detachers, NULL);
@@ -342,14 +347,31 @@ attachment_check_soon(struct endpoints *e, struct attachment *a, int delay_ms)
 
 /* Who knew this MAC elsewhere hears the truth: the peers' switches.  Who knew
  * this address with another MAC, which only a MAC of the user's choice can
- * be, hears it as well: every endpoint. */
+ * be, hears it as well: every endpoint.  Twice (RFC 5227, section 2.3): the
+ * first one may meet a moment in which the switch has no routes for its
+ * tunnels. */
 void
 attachment_announce(struct endpoints *e, struct attachment *a)
 {
-    if (a->announced) {
-        return;
+    if (!a->announced) {
+        a->announced = true;
+        send_announcements(e, a);
+        a->announce_at = time_msec() + ANNOUNCE_INTERVAL_MS;
+        hmapx_add(&e->announcing, a);
     }
-    a->announced = true;
+}
+
+void
+attachment_announce_again(struct endpoints *e, struct attachment *a)
+{
+    if (a->state == S_UP) {
+        send_announcements(e, a);
+    }
+}
+
+static void
+send_announcements(struct endpoints *e, const struct attachment *a)
+{
     char *actions = xasprintf("set_field:%"PRIu32"->reg0,resubmit(,%d)",
                               a->vni, (a->explicit_mac ? TABLE_FLOOD
                                        : TABLE_REPLICATE));

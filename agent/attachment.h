@@ -61,6 +61,7 @@ struct attachment {
     struct plan share;              /* What the switch has of it. */
     uint64_t flow_seqno;            /* Covers 'share'; 0: not sent yet. */
     long long int check_at;         /* Look at its link; LLONG_MAX: need not.*/
+    long long int announce_at;      /* Of the second announcement. */
     char *problem;                  /* Why it is not up, or NULL. */
     char *failure;                  /* S_LEAVING: why the attach failed. */
     struct ovs_list attachers;      /* Contains struct waiter. */
@@ -80,6 +81,7 @@ struct endpoints {
     struct hmapx unsent;            /* Shares changed since the last commit. */
     struct hmapx unacked;           /* Flows sent, not acknowledged. */
     struct hmapx checks;            /* Have a 'check_at'. */
+    struct hmapx announcing;        /* Have an 'announce_at'. */
     const struct peerlist *list;    /* Borrowed, or NULL. */
     const struct simap *slots;      /* Borrowed: of networks with a way out. */
     bool netdev;
@@ -134,6 +136,7 @@ void attachment_check_link(struct endpoints *, struct attachment *);
 void attachment_check_soon(struct endpoints *, struct attachment *,
                            int delay_ms);
 void attachment_announce(struct endpoints *, struct attachment *);
+void attachment_announce_again(struct endpoints *, struct attachment *);
 
 struct json *attachment_to_json(const struct attachment *);
 

@@ -40,6 +40,7 @@ endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
     hmapx_init(&e->unsent);
     hmapx_init(&e->unacked);
     hmapx_init(&e->checks);
+    hmapx_init(&e->announcing);
     e->db = db;
     e->sw = sw;
     e->kernel = kernel;
@@ -68,6 +69,7 @@ endpoints_destroy(struct endpoints *e)
         hmapx_destroy(&e->unsent);
         hmapx_destroy(&e->unacked);
         hmapx_destroy(&e->checks);
+        hmapx_destroy(&e->announcing);
         free(e->bridge);
         free(e);
     }
@@ -235,6 +237,13 @@ endpoints_run(struct endpoints *e)
         if (now >= a->check_at) {
             hmapx_delete(&e->checks, node);
             attachment_check_link(e, a);
+        }
+    }
+    HMAPX_FOR_EACH_SAFE (node, &e->announcing) {
+        struct attachment *a = node->data;
+        if (now >= a->announce_at) {
+            hmapx_delete(&e->announcing, node);
+            attachment_announce_again(e, a);
         }
     }
 }
@@ -412,6 +421,10 @@ endpoints_wait(struct endpoints *e)
     HMAPX_FOR_EACH (node, &e->checks) {
         const struct attachment *a = node->data;
         poll_timer_wait_until(a->check_at);
+    }
+    HMAPX_FOR_EACH (node, &e->announcing) {
+        const struct attachment *a = node->data;
+        poll_timer_wait_until(a->announce_at);
     }
     if (!hmapx_is_empty(&e->todo)) {
         poll_timer_wait_until(gather_wake_at(&e->gather));
