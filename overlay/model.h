@@ -115,14 +115,14 @@ struct peerlist {
     struct shash peers;             /* Contains struct peer, by name. */
 };
 
-/* One interface on a network: what `weft attach` asks for, and what the local
- * database remembers (external_ids of the Interface). */
 /* A port of the host that leads to one of an endpoint. */
 struct publish {
     uint16_t host_port, port;
     uint8_t protocol;               /* IPPROTO_TCP or IPPROTO_UDP. */
 };
 
+/* One interface on a network: what `weft attach` asks for, and what the local
+ * database remembers (external_ids of the Interface). */
 struct endpoint {
     char *name;                     /* Owned. */
     char *network;                  /* Owned.  The network's name. */
