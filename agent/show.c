@@ -3,6 +3,7 @@
 #include <config.h>
 #include "agent/show.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include "agent/who.h"
 #include "flow.h"
@@ -270,17 +271,19 @@ routers_to_json(const struct agent *a)
     return rows;
 }
 
-/* qemu's ids take no '_' or '.' at their start, which our names have not. */
+/* An id of qemu begins with a letter, our names may begin with a digit. */
 char *
 show_qemu(const struct agent *a, const struct endpoint *ep)
 {
     /* Userspace datapaths of Open vSwitch 3.1 do not understand the header
      * that virtio puts in front of frames; the kernel does. */
     bool netdev = a->datapath && !strcmp(a->datapath, "netdev");
-    return xasprintf("-netdev tap,id=%s,ifname=%s,script=no,downscript=no%s "
-                     "-device virtio-net-pci,netdev=%s,mac="ETH_ADDR_FMT,
-                     ep->name, ep->port, netdev ? ",vnet_hdr=off" : "",
-                     ep->name, ETH_ADDR_ARGS(ep->mac));
+    const char *prefix = isdigit((unsigned char) ep->name[0]) ? "vm-" : "";
+    return xasprintf("-netdev tap,id=%s%s,ifname=%s,script=no,downscript=no%s "
+                     "-device virtio-net-pci,netdev=%s%s,mac="ETH_ADDR_FMT,
+                     prefix, ep->name, ep->port,
+                     netdev ? ",vnet_hdr=off" : "", prefix, ep->name,
+                     ETH_ADDR_ARGS(ep->mac));
 }
 
 static void

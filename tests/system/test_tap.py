@@ -59,6 +59,11 @@ def test_words_for_qemu(hosts):
         f"vnet_hdr=off -device virtio-net-pci,netdev=vm1,mac={mac}\n")
 
 
+def test_id_for_qemu_begins_with_a_letter(hosts):
+    out = hosts[0].weft("tap", "7of9", "--print", "qemu").stdout
+    assert "id=vm-7of9," in out and "netdev=vm-7of9," in out
+
+
 def test_misuse(hosts):
     host = hosts[0]
     refused(host, "tap", "a b", code=2)
