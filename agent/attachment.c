@@ -120,13 +120,13 @@ attachment_network(const struct endpoints *e, const struct attachment *a)
     return e->list ? peerlist_network(e->list, a->ep.network) : NULL;
 }
 
-/* What the namespace should know of its network may have changed. */
-void
-attachment_update_routes(struct endpoints *e, struct attachment *a)
+/* Of what a namespace is given for its network; 0: nothing. */
+static uint32_t
+hash_routes(const struct network *net)
 {
-    const struct network *net = attachment_network(e, a);
-    if (!net || a->ep.tap || a->ep.dhcp) {
-        return;
+    if (!net || (!net->n_routes && !network_gateway(net, true)
+                 && !network_gateway(net, false))) {
+        return 0;
     }
     uint32_t routes = hash_bytes(net->gateways, sizeof net->gateways, 0);
     for (size_t i = 0; i < net->n_routes; i++) {
@@ -135,9 +135,21 @@ attachment_update_routes(struct endpoints *e, struct attachment *a)
         routes = hash_bytes(&net->routes[i].via, 16,
                             routes + net->routes[i].dst.len);
     }
+    return routes;
+}
+
+/* What the namespace should know of its network may have changed. */
+void
+attachment_update_routes(struct endpoints *e, struct attachment *a)
+{
+    const struct network *net = attachment_network(e, a);
+    if (!net || a->ep.tap || a->ep.dhcp) {
+        return;
+    }
+    uint32_t routes = hash_routes(net);
     if (a->routes != routes) {
         a->routes = routes;
-        if (a->ifindex) {
+        if (a->ifindex && routes) {
             links_add_routes(&a->ep, net);
         }
     }
@@ -291,6 +303,7 @@ attachment_make_link(struct endpoints *e, struct attachment *a)
         a->netns = -1;
     }
     if (!error) {
+        a->routes = hash_routes(attachment_network(e, a));
         return;
     }
     VLOG_WARN("endpoint %s: %s", a->ep.name, error);

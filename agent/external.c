@@ -453,14 +453,14 @@ apply_settings(struct external *x)
     const struct smap_node *node;
     SMAP_FOR_EACH (node, &x->before) {
         if (strstr(node->key, "/accept_ra")) {
-            free(sysctl_set(node->key, 2, NULL, NULL)); /* Gone, perhaps. */
+            free(sysctl_set(node->key, 2, NULL)); /* Gone, perhaps. */
         }
     }
     const struct external_setting *s;
     for (size_t i = 0; (s = external_setting(i)) && !error; i++) {
         if (s->v6 ? x->v6 : x->v4) {
             char *name = xasprintf(s->name, x->link);
-            error = sysctl_set(name, s->value, NULL, s->global ? &drift : NULL);
+            error = sysctl_set(name, s->value, s->global ? &drift : NULL);
             free(name);
         }
     }

@@ -386,6 +386,6 @@ static void
 deafen(const struct endpoint *ep)
 {
     char *name = xasprintf("ipv6/conf/%s/disable_ipv6", ep->port);
-    free(sysctl_set(name, 1, NULL, NULL));
+    free(sysctl_set(name, 1, NULL));
     free(name);
 }

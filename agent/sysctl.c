@@ -52,14 +52,11 @@ write_setting(const char *name, int value)
 }
 
 char *
-sysctl_set(const char *name, int value, struct smap *before, bool *changed)
+sysctl_set(const char *name, int value, bool *changed)
 {
     int old;
     int error = sysctl_get(name, &old);
     if (!error && old != value) {
-        if (before && !smap_get(before, name)) {
-            smap_add_format(before, name, "%d", old);
-        }
         error = write_setting(name, value);
         if (changed) {
             *changed = true;

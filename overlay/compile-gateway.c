@@ -36,18 +36,17 @@ static const struct family {
     const char *ip, *src, *dst;     /* As a match. */
     const char *src_field, *dst_field;  /* As a field. */
     const char *icmp, *echo, *reply;    /* Request as a match; as an action. */
-    const char *ttl, *set_ttl;
     const char *udp, *tcp;
     uint16_t type;
     const char *hop, *hop_field;
 } families[2] = {
     { "ipv6", "ipv6_src", "ipv6_dst", "NXM_NX_IPV6_SRC", "NXM_NX_IPV6_DST",
       "icmp6", "icmp6,icmp_type=128,icmp_code=0", "set_field:129->icmpv6_type",
-      "nw_ttl", "set_field:64->nw_ttl", "udp6", "tcp6", ETH_TYPE_IPV6,
+      "udp6", "tcp6", ETH_TYPE_IPV6,
       HOP6, "NXM_NX_XXREG2" },
     { "ip", "nw_src", "nw_dst", "NXM_OF_IP_SRC", "NXM_OF_IP_DST",
       "icmp", "icmp,icmp_type=8,icmp_code=0", "set_field:0->icmp_type",
-      "nw_ttl", "set_field:64->nw_ttl", "udp", "tcp", ETH_TYPE_IP,
+      "udp", "tcp", ETH_TYPE_IP,
       HOP4, "NXM_NX_REG5" },
 };
 
@@ -170,10 +169,11 @@ compile_self(enum pipeline_table table, uint16_t priority, const char *match,
 
     plan_add_flow(plan, table, priority + 5, cookie,
                   "%s%s,%s=%s actions=move:%s[]->%s[],set_field:%s->%s,"
-                  "%s,%s,move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"
+                  "%s,set_field:64->nw_ttl,"
+                  "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"
                   "set_field:"GW"->eth_src,in_port",
                   match, f->echo, f->dst, ip, f->src_field, f->dst_field, ip,
-                  f->src, f->reply, f->set_ttl);
+                  f->src, f->reply);
     plan_add_flow(plan, table, priority + 3, cookie,
                   "%s%s,%s=%s actions=drop", match, f->icmp, f->dst, ip);
     if (dns) {
