@@ -46,13 +46,18 @@ def mount(source, target, kind=None, flags=0, data=None):
 
 
 def process_stat(pid, proc="/proc"):
-    """(state, parent, start time) of a process, or None without it."""
+    """(state, parent, start time) of a process, or None without it.
+
+    The state is of its first thread, or "dying" when only others are left:
+    they hold its descriptors, so its locks and sockets, until the last ends.
+    """
     try:
         fields = Path(f"{proc}/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         return None
     fields = fields.rpartition(")")[2].split()
-    return fields[0], int(fields[1]), int(fields[19])
+    state = "dying" if fields[0] == "Z" and fields[17] != "1" else fields[0]
+    return state, int(fields[1]), int(fields[19])
 
 
 def process_alive(pid, started, proc="/proc"):
