@@ -445,6 +445,27 @@ compile_publish(const struct endpoint *ep, const struct network *net,
     }
 }
 
+/* A client may have made up its link-local address (RFC 7217), which nobody
+ * here knows to be its own.  To find the gateway it needs no more than these;
+ * no other endpoint sees them, so they can tell nobody a wrong neighbour. */
+static void
+compile_made_up(const struct endpoint *ep, ofp_port_t port, uint64_t cookie,
+                struct plan *plan)
+{
+    static const char *const wanted[] = {
+        "icmp_type=133,icmp_code=0",
+        "icmp_type=135,icmp_code=0,dl_dst="MULTICAST,
+        "icmp_type=135,icmp_code=0,dl_dst="GW,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+        plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
+                      "in_port=%d,dl_src="ETH_ADDR_FMT",icmp6,%s,"
+                      "ipv6_src=fe80::/10 actions=goto_table:%d",
+                      ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac), wanted[i],
+                      TABLE_GUARD);
+    }
+}
+
 /* What the agent answers: DHCP (RFC 2131; RFC 8415) and router solicitations
  * (RFC 4861, section 6.2.6). */
 static void
@@ -469,6 +490,7 @@ compile_punts(const struct endpoint *ep, const struct network *net,
         plan_add_flow(plan, TABLE_GUARD, 210, cookie,
                       "in_port=%d,icmp6,icmp_type=133,icmp_code=0 "
                       "actions="PUNT, p, WHY_SOLICIT, TABLE_PUNT);
+        compile_made_up(ep, port, cookie, plan);
     }
 }
 

@@ -40,16 +40,16 @@ dhcp6_message_parse(const struct answer_context *ctx, const void *data,
     int retval;
 
     memset(msg, 0, sizeof *msg);
-    msg->src = address_link_local(mac);
     if (!frame_parse(data, size, &frame)
         || !eth_addr_equals(frame.eth_src, mac)
-        || !ipv6_addr_equals(&frame.src, &msg->src)
+        || !in6_is_lla(&frame.src)      /* Of its MAC or made up (RFC 7217). */
         || !ipv6_addr_equals(&frame.dst, &all_servers)
         || !frame_udp(&frame, DHCP6_CLIENT_PORT, DHCP6_SERVER_PORT,
                       &options.p, &options.n)
         || options.n < HEADER_LEN) {
         return false;
     }
+    msg->src = frame.src;
     msg->type = options.p[0];
     memcpy(msg->xid, &options.p[1], sizeof msg->xid);
     options.p += HEADER_LEN;

@@ -139,6 +139,29 @@ def test_dhclient_6(lab):
         assert client.wait("BOUND6", timeout=15)["new_ip6_address"] == red.ip6
 
 
+def test_a_client_that_makes_up_its_link_local_address(lab):
+    """As NetworkManager does (RFC 7217)."""
+    a, b = lab.hosts
+    red, green = endpoint(a, "red"), Endpoint(b, "green", "blue")
+    for args in (["addrgenmode", "random"], ["down"], ["up"]):
+        a.ip("link", "set", "eth0", *args, netns="red")
+    with Dhclient6(a, "red") as client:
+        assert client.wait("BOUND6", timeout=15)["new_ip6_address"] == red.ip6
+        own = [i["local"] for i in inside(a, "red", "eth0")["addr_info"]
+               if i["scope"] == "link"]
+        assert own and not own[0].startswith("fe80::857:")
+        wait_for(lambda: red.pings(GATEWAY6), 10, "the gateway answers")
+        # From the link-local address, to the one of the router advertisement.
+        a.run(["ip", "-6", "neighbour", "flush", "dev", "eth0"], netns="red")
+        routes = a.ip("-6", "route", "show", "default", netns="red")
+        router = routes.split(" via ")[1].split()[0]
+        a.run(["ping", "-6", "-c1", "-W1", f"{router}%eth0"],
+              netns="red", check=False)
+        near = a.ip("-6", "neighbour", "show", router, netns="red")
+        assert "0e:57:00:00:00:01" in near, near
+        assert red.pings(green.ip6)
+
+
 def test_dhcpcd(lab):
     red = endpoint(lab["hosta"], "red")
     with Dhcpcd(red.host, "red") as client:

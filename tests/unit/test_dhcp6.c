@@ -220,7 +220,7 @@ test_frame(void **state OVS_UNUSED)
         { LINK_LOCAL, "ff02::1:2", 547, 547, false },
         { LINK_LOCAL, "ff02::1:2", 546, 546, false },
         { LINK_LOCAL, GATEWAY, 546, 547, false },
-        { "fe80::1234", "ff02::1:2", 546, 547, false },
+        { "fe80::1234", "ff02::1:2", 546, 547, true },    /* Made up. */
         { "fd00:1::5", "ff02::1:2", 546, 547, false },
         { "::", "ff02::1:2", 546, 547, false },
         { LINK_LOCAL, "ff02::1:2", 546, 547, false, 11 },   /* Source. */
