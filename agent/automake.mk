@@ -21,6 +21,9 @@ weftd_SOURCES = \
 	agent/netns.c agent/netns.h \
 	agent/networks.c agent/networks.h \
 	agent/ofswitch.c agent/ofswitch.h \
+	agent/ofswitch-bundles.c agent/ofswitch-bundles.h \
+	agent/ofswitch-encode.c agent/ofswitch-encode.h \
+	agent/ofswitch-read.c agent/ofswitch-read.h \
 	agent/reaper.c agent/reaper.h \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
