@@ -6,6 +6,9 @@ weftd_SOURCES = \
 	agent/attachment.c agent/attachment.h \
 	agent/commands.def \
 	agent/control.c agent/control.h \
+	agent/control-commands.h \
+	agent/control-endpoints.c \
+	agent/control-show.c \
 	agent/directory.c agent/directory.h \
 	agent/endpoints.c agent/endpoints.h \
 	agent/external.c agent/external.h \
@@ -25,6 +28,7 @@ weftd_SOURCES = \
 	agent/ofswitch-encode.c agent/ofswitch-encode.h \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
 	agent/reaper.c agent/reaper.h \
+	agent/reply.c agent/reply.h \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
 	agent/rtnl-inet.c \
@@ -36,6 +40,7 @@ weftd_SOURCES = \
 	agent/sysctl.c agent/sysctl.h \
 	agent/tap.c agent/tap.h \
 	agent/textfile.c agent/textfile.h \
+	agent/ticket.c agent/ticket.h \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \
 	agent/weftd.c \
