@@ -55,7 +55,10 @@ weft_SOURCES = \
 	agent/netns.c agent/netns.h \
 	agent/nossl.c \
 	agent/textfile.c agent/textfile.h \
-	agent/weft.c
+	agent/weft.c agent/weft.h \
+	agent/weft-ask.c agent/weft-ask.h \
+	agent/weft-check.c agent/weft-check.h \
+	agent/weft-netns.c
 # Linked statically, because loading libcrypto, which libopenvswitch wants and
 # this command does not use, would be most of its life: 2 ms of 3.
 weft_LDFLAGS = $(WEFT_COMMAND_LDFLAGS)
