@@ -3,6 +3,7 @@
 sbin_PROGRAMS += weftd
 weftd_SOURCES = \
 	agent/agent.c agent/agent.h \
+	agent/agent-events.c agent/agent-events.h \
 	agent/attachment.c agent/attachment.h \
 	agent/commands.def \
 	agent/control.c agent/control.h \
@@ -18,6 +19,7 @@ weftd_SOURCES = \
 	agent/endpoints-request.c \
 	agent/gather.c agent/gather.h \
 	agent/gateway.c agent/gateway.h \
+	agent/health.c agent/health.h \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
@@ -29,6 +31,7 @@ weftd_SOURCES = \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
+	agent/reports.c agent/reports.h \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
 	agent/rtnl-inet.c \
