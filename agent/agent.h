@@ -3,8 +3,9 @@
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H 1
 
-/* The daemon's parts, put together: what one part says is passed on to those
- * whom it concerns.  Made by weftd.c, looked at by control.c. */
+/* The daemon's parts, put together, and their turn in the loop.  Made by
+ * weftd.c, looked at by control, show and health; agent-events.c passes on
+ * what one part says to those whom it concerns. */
 
 #include <event2/event.h>
 #include "agent/directory.h"
@@ -15,19 +16,13 @@
 #include "agent/kernel.h"
 #include "agent/ofswitch.h"
 #include "agent/reaper.h"
+#include "agent/reports.h"
 #include "agent/settings.h"
 #include "agent/tunnels.h"
 #include "agent/underlay.h"
 #include "agent/zones.h"
 #include "ovsdb/switchdb.h"
 #include "simap.h"
-
-enum { REPORTS_MAX = 8, REPORT_AGE_MAX_S = 600 };
-
-struct report {
-    long long int when;             /* time_msec() */
-    char *text;                     /* Owned. */
-};
 
 struct agent {
     const struct settings *settings;
@@ -64,8 +59,7 @@ struct agent {
                                      * way out. */
     char *clean_error;
     long long int contended_since;  /* LLONG_MAX: the lock is ours. */
-    struct report reports[REPORTS_MAX];     /* The oldest first. */
-    size_t n_reports;
+    struct reports reports;         /* For status. */
 };
 
 void agent_init(struct agent *, const struct settings *, struct event_base *);
@@ -82,9 +76,5 @@ void agent_report(void *agent, const char *format, ...)
  * message. */
 void agent_clean(struct agent *);
 bool agent_is_clean(struct agent *, char **errorp);
-
-/* Owned lines that say what is wrong; none if all is well. */
-struct svec;
-void agent_problems(struct agent *, struct svec *);
 
 #endif /* agent/agent.h */

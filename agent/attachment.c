@@ -67,7 +67,7 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
     if (a->ep.n_publishes) {
         e->ops->publishes_changed(e->aux);
     }
-    gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
+    endpoints_opened(e, a);
     hmapx_find_and_delete(&e->todo, a);
     hmapx_find_and_delete(&e->written, a);
     hmapx_find_and_delete(&e->inflight, a);
@@ -230,7 +230,7 @@ attachment_advance(struct endpoints *e, struct attachment *a)
 void
 attachment_leave(struct endpoints *e, struct attachment *a)
 {
-    gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
+    endpoints_opened(e, a);
     a->state = S_LEAVING;
     hmapx_find_and_delete(&e->checks, a);
     attachment_update_share(e, a);

@@ -140,7 +140,7 @@ void attachment_announce_again(struct endpoints *, struct attachment *);
 
 struct json *attachment_to_json(const struct attachment *);
 
-/* How many are S_NEW and not written yet. */
-size_t endpoints_count_new(const struct endpoints *);
+/* It is up, or will not be: nobody waits for it any more (gather.h). */
+void endpoints_opened(struct endpoints *, struct attachment *);
 
 #endif /* agent/attachment.h */

@@ -3,9 +3,13 @@
 sbin_PROGRAMS += weftd
 weftd_SOURCES = \
 	agent/agent.c agent/agent.h \
+	agent/agent-events.c agent/agent-events.h \
 	agent/attachment.c agent/attachment.h \
 	agent/commands.def \
 	agent/control.c agent/control.h \
+	agent/control-commands.h \
+	agent/control-endpoints.c \
+	agent/control-show.c \
 	agent/directory.c agent/directory.h \
 	agent/endpoints.c agent/endpoints.h \
 	agent/external.c agent/external.h \
@@ -15,13 +19,19 @@ weftd_SOURCES = \
 	agent/endpoints-request.c \
 	agent/gather.c agent/gather.h \
 	agent/gateway.c agent/gateway.h \
+	agent/health.c agent/health.h \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
 	agent/netns.c agent/netns.h \
 	agent/networks.c agent/networks.h \
 	agent/ofswitch.c agent/ofswitch.h \
+	agent/ofswitch-bundles.c agent/ofswitch-bundles.h \
+	agent/ofswitch-encode.c agent/ofswitch-encode.h \
+	agent/ofswitch-read.c agent/ofswitch-read.h \
 	agent/reaper.c agent/reaper.h \
+	agent/reply.c agent/reply.h \
+	agent/reports.c agent/reports.h \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
 	agent/rtnl-inet.c \
@@ -33,6 +43,7 @@ weftd_SOURCES = \
 	agent/sysctl.c agent/sysctl.h \
 	agent/tap.c agent/tap.h \
 	agent/textfile.c agent/textfile.h \
+	agent/ticket.c agent/ticket.h \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \
 	agent/weftd.c \
@@ -47,7 +58,10 @@ weft_SOURCES = \
 	agent/netns.c agent/netns.h \
 	agent/nossl.c \
 	agent/textfile.c agent/textfile.h \
-	agent/weft.c
+	agent/weft.c agent/weft.h \
+	agent/weft-ask.c agent/weft-ask.h \
+	agent/weft-check.c agent/weft-check.h \
+	agent/weft-netns.c
 # Linked statically, because loading libcrypto, which libopenvswitch wants and
 # this command does not use, would be most of its life: 2 ms of 3.
 weft_LDFLAGS = $(WEFT_COMMAND_LDFLAGS)

@@ -20,6 +20,7 @@ enum { LINK_CHECK_DELAY_MS = 50 };
 
 static struct attachment *find_port(const struct endpoints *,
                                     const char *port);
+static size_t count_new(const struct endpoints *);
 static void adopt(struct endpoints *, const struct switchdb_port *);
 
 struct endpoints *
@@ -152,7 +153,7 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
     }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
     if (port->error) {
-        gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
+        endpoints_opened(e, a);
     }
     if (a->ofport != ofport) {
         attachment_set_ofport(e, a, ofport);
@@ -275,7 +276,7 @@ compose_new(struct endpoints *e, struct attachment *a, bool hold)
 void
 endpoints_compose(struct endpoints *e)
 {
-    bool hold = gather_holds(&e->gather, endpoints_count_new(e), time_msec());
+    bool hold = gather_holds(&e->gather, count_new(e), time_msec());
     struct hmapx batch = HMAPX_INITIALIZER(&batch);
     hmapx_swap(&batch, &e->todo);   /* What comes up now is for next time. */
 
@@ -342,7 +343,7 @@ endpoints_txn_done(struct endpoints *e, bool success)
         struct attachment *a = node->data;
         hmapx_delete(&e->inflight, node);
         if (!success) {
-            gather_done(&e->gather, a, endpoints_count_new(e), time_msec());
+            endpoints_opened(e, a);
             a->state = (a->state == S_WRITING ? S_NEW
                         : a->state == S_CLOSING ? S_CLOSE
                         : a->state);
@@ -386,8 +387,7 @@ endpoints_flows_acked(struct endpoints *e, uint64_t seqno)
                 hmapx_add(&e->todo, a);
             } else if (a->state == S_FLOWS) {
                 a->state = S_UP;
-                gather_done(&e->gather, a, endpoints_count_new(e),
-                            time_msec());
+                endpoints_opened(e, a);
                 attachment_announce(e, a);
                 attachment_tell(&a->attachers, NULL);
             }
@@ -531,8 +531,17 @@ endpoints_names(const struct endpoints *e, const char *netns,
     }
 }
 
-size_t
-endpoints_count_new(const struct endpoints *e)
+void
+endpoints_opened(struct endpoints *e, struct attachment *a)
+{
+    if (gather_done(&e->gather, a, time_msec())) {
+        gather_expect(&e->gather, count_new(e));
+    }
+}
+
+/* How many are S_NEW and not written yet. */
+static size_t
+count_new(const struct endpoints *e)
 {
     size_t n = 0;
     struct hmapx_node *node;

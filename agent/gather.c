@@ -56,15 +56,23 @@ gather_opening(struct gather *g, void *object, long long int now)
     g->n_opening++;
 }
 
-void
-gather_done(struct gather *g, void *object, size_t n_new, long long int now)
+bool
+gather_done(struct gather *g, void *object, long long int now)
 {
-    if (hmapx_find_and_delete(&g->opening, object)
-        && hmapx_is_empty(&g->opening)) {
-        g->done_at = now;
-        g->took = now - g->since;
-        g->n_expected = g->n_opening + n_new;
+    if (!hmapx_find_and_delete(&g->opening, object)
+        || !hmapx_is_empty(&g->opening)) {
+        return false;
     }
+    g->done_at = now;
+    g->took = now - g->since;
+    g->n_expected = g->n_opening;
+    return true;
+}
+
+void
+gather_expect(struct gather *g, size_t n_new)
+{
+    g->n_expected += n_new;
 }
 
 long long int

@@ -12,6 +12,7 @@
  *
  * No clock: 'now' is time_msec(). */
 
+#include <stdbool.h>
 #include "hmapx.h"
 
 struct gather {
@@ -34,9 +35,10 @@ bool gather_holds(struct gather *, size_t n_new, long long int now);
 /* 'object' goes. */
 void gather_opening(struct gather *, void *object, long long int now);
 
-/* 'object' is up, or will not be; 'n_new' wait. */
-void gather_done(struct gather *, void *object, size_t n_new,
-                   long long int now);
+/* 'object' is up, or will not be.  True if it was the last of them: then
+ * gather_expect() is to be told how many wait. */
+bool gather_done(struct gather *, void *object, long long int now);
+void gather_expect(struct gather *, size_t n_new);
 
 /* When to ask again; LLONG_MAX: an event will tell. */
 long long int gather_wake_at(const struct gather *);

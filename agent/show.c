@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include "agent/health.h"
 #include "agent/who.h"
 #include "flow.h"
 #include "openvswitch/json.h"
@@ -12,7 +13,6 @@
 #include "overlay/peerlist.h"
 #include "overlay/publish.h"
 #include "packets.h"
-#include "svec.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -22,8 +22,9 @@ static struct json *networks_to_json(const struct agent *);
 static void put_routing(struct json *, const struct network *);
 static struct json *routers_to_json(const struct agent *);
 static struct json *peers_to_json(const struct agent *);
-static struct json *reports_to_json(const struct agent *);
-static void put_summary(struct agent *, struct json *);
+static struct json *reports_to_json(const struct reports *);
+static void put_summary(const struct agent *, const struct health *,
+                        struct json *);
 static void put_link(struct json *, const struct rtnl_link *);
 static void put_peer_end(struct json *, const struct who *);
 
@@ -84,22 +85,22 @@ show_one(const struct agent *a, const char *what, const char *name)
 }
 
 struct json *
-show_status(struct agent *a)
+show_status(const struct agent *a)
 {
-    struct json *o = json_object_create();
-    struct svec problems = SVEC_EMPTY_INITIALIZER;
-    agent_problems(a, &problems);
-    json_object_put(o, "healthy", json_boolean_create(!problems.n));
+    struct health health;
+    health_look(a, &health);
     struct json *array = json_array_create_empty();
     const char *problem;
     size_t i;
-    SVEC_FOR_EACH (i, problem, &problems) {
+    SVEC_FOR_EACH (i, problem, &health.problems) {
         json_array_add(array, json_string_create(problem));
     }
-    svec_destroy(&problems);
+    struct json *o = json_object_create();
+    json_object_put(o, "healthy", json_boolean_create(!health.problems.n));
     json_object_put(o, "problems", array);
-    json_object_put(o, "reports", reports_to_json(a));
-    put_summary(a, o);
+    json_object_put(o, "reports", reports_to_json(&a->reports));
+    put_summary(a, &health, o);
+    health_finish(&health);
     return o;
 }
 
@@ -364,15 +365,16 @@ peers_to_json(const struct agent *a)
 }
 
 static struct json *
-reports_to_json(const struct agent *a)
+reports_to_json(const struct reports *reports)
 {
     struct json *array = json_array_create_empty();
-    for (size_t i = 0; i < a->n_reports; i++) {
-        long long int age = (time_msec() - a->reports[i].when) / 1000;
+    for (size_t i = 0; i < reports->n; i++) {
+        const struct report *report = &reports->all[i];
+        long long int age = (time_msec() - report->when) / 1000;
         if (age <= REPORT_AGE_MAX_S) {
             struct json *o = json_object_create();
             json_object_put(o, "seconds_ago", json_integer_create(age));
-            json_object_put_string(o, "text", a->reports[i].text);
+            json_object_put_string(o, "text", report->text);
             json_array_add(array, o);
         }
     }
@@ -380,7 +382,8 @@ reports_to_json(const struct agent *a)
 }
 
 static void
-put_summary(struct agent *a, struct json *o)
+put_summary(const struct agent *a, const struct health *health,
+            struct json *o)
 {
     const struct peerlist *list = directory_list(a->directory);
     const struct peer *self = directory_self(a->directory);
@@ -398,21 +401,10 @@ put_summary(struct agent *a, struct json *o)
                            list ? shash_count(&list->networks) : 0,
                            list ? shash_count(&list->peers) : 0);
 
-    size_t n_tunnels = 0, tunnels_up = 0, endpoints_up;
-    struct shash_node *node;
-    if (list) {
-        SHASH_FOR_EACH (node, &list->peers) {
-            struct tunnel_status t;
-            tunnels_status(a->tunnels, node->name, &t);
-            n_tunnels += node->data != self;
-            tunnels_up += node->data != self && t.bfd == BFD_UP;
-        }
-    }
-    size_t n = endpoints_count(a->endpoints, &endpoints_up);
     json_object_put_format(o, "tunnels", "%"PRIuSIZE" of %"PRIuSIZE" up",
-                           tunnels_up, n_tunnels);
+                           health->tunnels_up, health->n_tunnels);
     json_object_put_format(o, "endpoints", "%"PRIuSIZE" of %"PRIuSIZE" up",
-                           endpoints_up, n);
+                           health->endpoints_up, health->n_endpoints);
 }
 
 static void

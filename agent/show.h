@@ -22,7 +22,7 @@ struct json *show_one(const struct agent *, const char *what,
 char *show_qemu(const struct agent *, const struct endpoint *);
 
 /* As view_status() takes it. */
-struct json *show_status(struct agent *);
+struct json *show_status(const struct agent *);
 
 /* NULL and an object, or an owned message. */
 char *show_who(const struct agent *, const char *ifname, struct json **);

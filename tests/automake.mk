@@ -142,6 +142,7 @@ EXTRA_PROGRAMS = tests/bench/floor tests/bench/firstping
 CLEANFILES += $(EXTRA_PROGRAMS)
 tests_bench_floor_SOURCES = tests/bench/floor.c \
 	agent/netns.c agent/netns.h \
+	agent/ofswitch-encode.c agent/ofswitch-encode.h \
 	agent/rtnl.c agent/rtnl.h \
 	agent/rtnl-inet.c \
 	agent/rtnl-parse.c agent/rtnl-parse.h \

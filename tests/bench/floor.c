@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "agent/netns.h"
+#include "agent/ofswitch-encode.h"
 #include "agent/rtnl.h"
 #include "dirs.h"
 #include "flow.h"
@@ -43,8 +44,6 @@
 #include "openvswitch/json.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
-#include "openvswitch/ofp-flow.h"
-#include "openvswitch/ofp-group.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/poll-loop.h"
@@ -338,54 +337,7 @@ wait_ofports(struct place *all[], int n)
     }
 }
 
-/* Switch: as agent/ofswitch.c encodes it. */
-
-static struct ofpbuf *
-encode_flow(const struct plan_flow *flow, bool add)
-{
-    struct ofputil_flow_mod fm = {
-        .match = flow->match,
-        .priority = flow->priority,
-        .new_cookie = htonll(flow->cookie),
-        .table_id = flow->table,
-        .command = add ? OFPFC_ADD : OFPFC_DELETE_STRICT,
-        .buffer_id = UINT32_MAX,
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-        .ofpacts = add ? flow->ofpacts : NULL,
-        .ofpacts_len = add ? flow->ofpacts_len : 0,
-    };
-    return ofputil_encode_flow_mod(&fm, OFPUTIL_P_OF15_OXM);
-}
-
-static struct ofpbuf *
-encode_bucket(const struct plan_bucket *bucket, bool add)
-{
-    struct ofputil_group_mod gm = {
-        .command = add ? OFPGC15_INSERT_BUCKET : OFPGC15_REMOVE_BUCKET,
-        .type = OFPGT11_ALL,
-        .group_id = bucket->group,
-        .command_bucket_id = add ? OFPG15_BUCKET_LAST : bucket->port,
-    };
-    struct ofpbuf ofpacts;
-    ofpbuf_init(&ofpacts, 32);
-    ovs_list_init(&gm.buckets);
-    struct ofputil_bucket b = {
-        .watch_port = OFPP_ANY,
-        .watch_group = OFPG_ANY,
-        .bucket_id = bucket->port,
-    };
-    if (add) {
-        ofpact_put_OUTPUT(&ofpacts)->port = u16_to_ofp(bucket->port);
-        b.ofpacts = ofpacts.data;
-        b.ofpacts_len = ofpacts.size;
-        ovs_list_push_back(&gm.buckets, &b.list_node);
-    }
-    struct ofpbuf *msg = ofputil_encode_group_mod(OFP15_VERSION, &gm, NULL,
-                                                  -1);
-    ofpbuf_uninit(&ofpacts);
-    return msg;
-}
+/* Switch. */
 
 static void
 sw_send(struct ofpbuf *msg)
@@ -400,48 +352,40 @@ sw_send(struct ofpbuf *msg)
 static ovs_be32
 bundle_control(uint16_t type)
 {
-    struct ofputil_bundle_ctrl_msg ctrl = {
-        .bundle_id = bundle_id,
-        .type = type,
-        .flags = OFPBF_ATOMIC | OFPBF_ORDERED,
-    };
-    struct ofpbuf *msg = ofputil_encode_bundle_ctrl_request(OFP15_VERSION,
-                                                            &ctrl);
+    struct ofpbuf *msg = ofswitch_encode_bundle_control(bundle_id, type);
     ovs_be32 xid = ((struct ofp_header *) msg->data)->xid;
     sw_send(msg);
     return xid;
 }
 
 static void
-bundle_add(struct ofpbuf *msg)
+bundle_add(struct plan_op step)
 {
-    ofpmsg_update_length(msg);
-    struct ofputil_bundle_add_msg add = {
-        .bundle_id = bundle_id,
-        .flags = OFPBF_ATOMIC | OFPBF_ORDERED,
-        .msg = msg->data,
-    };
-    sw_send(ofputil_encode_bundle_add(OFP15_VERSION, &add));
-    ofpbuf_delete(msg);
+    sw_send(ofswitch_encode_bundle_add(bundle_id, ofswitch_encode_op(&step)));
+}
+
+static void
+add_buckets(const struct plan *share, enum plan_op_kind kind)
+{
+    const struct plan_bucket *b;
+    HMAP_FOR_EACH (b, node, &share->buckets) {
+        bundle_add((struct plan_op) { .kind = kind, .bucket = b });
+    }
 }
 
 static void
 add_share(const struct plan *share, bool add)
 {
-    struct plan_bucket *b;
-    struct plan_flow *f;
     if (add) {
-        HMAP_FOR_EACH (b, node, &share->buckets) {
-            bundle_add(encode_bucket(b, true));
-        }
+        add_buckets(share, PLAN_BUCKET_ADD);
     }
+    const struct plan_flow *f;
     HMAP_FOR_EACH (f, node, &share->flows) {
-        bundle_add(encode_flow(f, add));
+        bundle_add((struct plan_op) { .kind = add ? PLAN_FLOW_ADD
+                                      : PLAN_FLOW_DEL, .flow = f });
     }
     if (!add) {
-        HMAP_FOR_EACH (b, node, &share->buckets) {
-            bundle_add(encode_bucket(b, false));
-        }
+        add_buckets(share, PLAN_BUCKET_DEL);
     }
 }
 
@@ -654,7 +598,7 @@ connect_all(void)
     jsonrpc_msg_destroy(db_receive());
 
     name = xasprintf("unix:%s/%s.mgmt", ovs_rundir(), bridge);
-    error = vconn_open_block(name, 1u << OFP15_VERSION, DSCP_DEFAULT, -1,
+    error = vconn_open_block(name, 1u << OFSWITCH_VERSION, DSCP_DEFAULT, -1,
                              &switch_);
     if (error) {
         ovs_fatal(error, "%s", name);

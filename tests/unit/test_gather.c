@@ -21,8 +21,11 @@ go(struct gather *g, int n, size_t n_new, long long int now, int took)
         gather_opening(g, &objects[i], now);
     }
     for (int i = 0; i < n; i++) {
-        gather_done(g, &objects[i], n_new, now + took);
+        bool last = gather_done(g, &objects[i], now + took);
+        assert_true(last == (i == n - 1));
     }
+    gather_expect(g, n_new);
+    assert_false(gather_done(g, &objects[0], now + took + 1000));
 }
 
 static void

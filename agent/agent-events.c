@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/agent-events.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "agent/networks.h"
+#include "overlay/compile.h"
+#include "packets.h"
+#include "util.h"
+
+enum { MOVED_ADDRESSES_MAX = 64 };
+
+static void
+bridge_changed(void *a_)
+{
+    struct agent *a = a_;
+    if (a->underlay) {
+        underlay_changed(a->underlay);
+    }
+    if (a->connecting && !ofswitch_connected(a->sw)) {
+        ofswitch_connect(a->sw);
+    }
+}
+
+static void
+port_changed(const struct switchdb_port *port, void *a_)
+{
+    struct agent *a = a_;
+    switch (port->kind) {
+    case SWITCHDB_ENDPOINT:
+        endpoints_port_changed(a->endpoints, port);
+        break;
+    case SWITCHDB_TUNNEL:
+        tunnels_port_changed(a->tunnels, port);
+        break;
+    case SWITCHDB_EXTERNAL:
+        external_port_changed(a->external, port);
+        break;
+    case SWITCHDB_BROKEN:
+        if (!endpoints_port_broken(a->endpoints, port->name)) {
+            agent_report(a, "port %s has external_ids that are not whole: "
+                         "left alone", port->name);
+        }
+        break;
+    }
+    if (port->ofport && a->connecting && !ofswitch_connected(a->sw)) {
+        ofswitch_connect(a->sw);    /* vswitchd is back. */
+    }
+}
+
+static void
+port_gone(const struct switchdb_port *port, void *a_)
+{
+    struct agent *a = a_;
+    if (port->kind == SWITCHDB_ENDPOINT) {
+        endpoints_port_gone(a->endpoints, port);
+    } else if (port->kind == SWITCHDB_EXTERNAL) {
+        external_port_gone(a->external);
+    } else if (port->kind == SWITCHDB_TUNNEL && !a->leaving) {
+        tunnels_port_gone(a->tunnels, port);
+    }
+}
+
+static void
+cfg_done(int64_t cfg, void *a_)
+{
+    struct agent *a = a_;
+    endpoints_cfg_done(a->endpoints, cfg);
+    external_links_unknown(a->external);    /* It may wait for that. */
+}
+
+static void
+txn_done(uint64_t seqno OVS_UNUSED, bool success, void *a_)
+{
+    struct agent *a = a_;
+    if (!success) {
+        tunnels_retry(a->tunnels);
+    }
+    endpoints_txn_done(a->endpoints, success);
+}
+
+static void
+flows_wanted(struct plan *plan, void *a_)
+{
+    struct agent *a = a_;
+    compile_static(plan);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &a->networks) {
+        plan_merge(plan, node->data);
+    }
+    plan_merge(plan, &a->external_share);
+    tunnels_wanted(a->tunnels, plan);
+    endpoints_wanted(a->endpoints, plan);
+}
+
+static void
+flows_acked(uint64_t seqno, void *a_)
+{
+    struct agent *a = a_;
+    endpoints_flows_acked(a->endpoints, seqno);
+}
+
+static void
+flows_repaired(size_t n, void *a)
+{
+    agent_report(a, "somebody changed flows or groups of ours: %"PRIuSIZE
+                 " put right", n);
+}
+
+static void
+packet_came(ofp_port_t port, uint32_t vni, uint32_t why, const void *frame,
+            size_t size, void *a_)
+{
+    struct agent *a = a_;
+    gateway_packet(a->gateway, port, vni, why, frame, size);
+}
+
+static void
+link_event(const struct rtnl_link *link, bool deleted, void *a_)
+{
+    struct agent *a = a_;
+    endpoints_link_changed(a->endpoints, link, deleted);
+    external_link_changed(a->external, link);
+    if (a->underlay
+        && (!strcmp(link->name, SETTINGS_UNDERLAY_BRIDGE)
+            || !strcmp(link->name, a->settings->underlay))) {
+        underlay_changed(a->underlay);
+    }
+    a->mtu_unknown = (a->mtu_unknown || !a->underlay_ifindex
+                      || link->ifindex == a->underlay_ifindex);
+}
+
+static void
+links_unknown(void *a_)
+{
+    struct agent *a = a_;
+    endpoints_links_unknown(a->endpoints);
+    external_links_unknown(a->external);
+    if (a->underlay) {
+        underlay_changed(a->underlay);
+    }
+    a->mtu_unknown = true;
+}
+
+static void
+addresses_event(void *a_)
+{
+    struct agent *a = a_;
+    directory_reread(a->directory);
+    if (a->underlay) {
+        underlay_changed(a->underlay);
+    }
+    a->mtu_unknown = true;
+}
+
+static bool
+has_address(const struct in6_addr *addrs, size_t n, const struct in6_addr *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ipv6_addr_equals(&addrs[i], a)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+get_owned(const struct in6_addr **addrs, size_t *n, void *a_)
+{
+    struct agent *a = a_;
+    const struct in6_addr *kernel;
+    size_t n_kernel;
+    kernel_addresses(a->kernel, &kernel, &n_kernel);
+
+    struct in6_addr moved[MOVED_ADDRESSES_MAX];
+    size_t n_moved = (a->underlay
+                      ? underlay_addresses(a->underlay, moved,
+                                           ARRAY_SIZE(moved)) : 0);
+    if (n_kernel + n_moved > a->allocated_owned) {
+        a->allocated_owned = n_kernel + n_moved;
+        a->owned = xrealloc(a->owned,
+                            a->allocated_owned * sizeof *a->owned);
+    }
+    if (n_kernel) {
+        memcpy(a->owned, kernel, n_kernel * sizeof *kernel);
+    }
+    a->n_owned = n_kernel;
+    for (size_t i = 0; i < n_moved; i++) {
+        /* Ordinarily the kernel has them: they are where they moved to. */
+        if (!has_address(a->owned, a->n_owned, &moved[i])) {
+            a->owned[a->n_owned++] = moved[i];
+        }
+    }
+    *addrs = a->owned;
+    *n = a->n_owned;
+}
+
+static void
+get_served(struct shash *peers, void *a_)
+{
+    struct agent *a = a_;
+    tunnels_peers(a->tunnels, peers);
+}
+
+static void
+external_changed(void *a_)
+{
+    struct agent *a = a_;
+    networks_external_changed(a);
+}
+
+static void
+publishes_changed(void *a_)
+{
+    struct agent *a = a_;
+    a->publishes_unknown = true;
+}
+
+void
+agent_rules_changed(void *a_)
+{
+    struct agent *a = a_;
+    external_rules_changed(a->external);
+    if (a->underlay) {
+        underlay_rules_changed(a->underlay);
+    }
+}
+
+static void
+list_changed(const struct peerlist *old, const struct peerlist *new,
+             const struct peer *self, void *a_)
+{
+    struct agent *a = a_;
+    networks_set_list(a, old, new);
+    tunnels_set_list(a->tunnels, new, self);
+    endpoints_set_list(a->endpoints, new, &a->slots);
+    gateway_set_list(a->gateway, new);
+    a->zones_unknown = true;
+    a->mtu_unknown = true;
+}
+
+const struct kernel_events agent_kernel_events = {
+    .link = link_event,
+    .overrun = links_unknown,
+    .addresses = addresses_event,
+};
+
+const struct switchdb_events agent_switchdb_events = {
+    .port_changed = port_changed,
+    .port_gone = port_gone,
+    .bridge_changed = bridge_changed,
+    .cfg_done = cfg_done,
+    .txn_done = txn_done,
+};
+
+const struct ofswitch_events agent_ofswitch_events = {
+    .wanted = flows_wanted,
+    .acked = flows_acked,
+    .repaired = flows_repaired,
+    .packet = packet_came,
+};
+
+const struct tunnels_ops agent_tunnels_ops = {
+    .report = agent_report,
+};
+
+const struct external_ops agent_external_ops = {
+    .report = agent_report,
+    .changed = external_changed,
+};
+
+const struct endpoints_ops agent_endpoints_ops = {
+    .report = agent_report,
+    .publishes_changed = publishes_changed,
+};
+
+const struct directory_ops agent_directory_ops = {
+    .owned = get_owned,
+    .served = get_served,
+    .changed = list_changed,
+};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/health.h"
+
+#include <stdlib.h>
+#include "util.h"
+
+static void look_at_switch(const struct agent *, struct svec *problems);
+static void look_at_parts(const struct agent *, struct svec *problems);
+static void look_at_tunnels(const struct agent *, struct health *);
+static void look_at_endpoints(const struct agent *, struct health *);
+
+void
+health_look(const struct agent *a, struct health *h)
+{
+    *h = (struct health) { .problems = SVEC_EMPTY_INITIALIZER };
+    look_at_switch(a, &h->problems);
+    look_at_parts(a, &h->problems);
+    look_at_tunnels(a, h);
+    look_at_endpoints(a, h);
+}
+
+void
+health_finish(struct health *h)
+{
+    svec_destroy(&h->problems);
+}
+
+static void
+look_at_switch(const struct agent *a, struct svec *problems)
+{
+    if (!switchdb_connected(a->db)) {
+        svec_add_nocopy(problems, xasprintf(
+            "no connection to the database %s: is ovsdb-server running?",
+            a->settings->db));
+    } else if (!a->datapath) {
+        svec_add(problems, "ovs-vswitchd has not said what it can do: is it "
+                 "running?");
+    } else if (switchdb_bridge_state(a->db, a->datapath) == BRIDGE_FOREIGN) {
+        svec_add_nocopy(problems, xasprintf(
+            "bridge %s exists and is not Weft's: rename it, or give another "
+            "--bridge", a->settings->bridge));
+    } else if (a->connecting && !ofswitch_connected(a->sw)) {
+        svec_add_nocopy(problems, xasprintf(
+            "no OpenFlow connection to bridge %s: is ovs-vswitchd running?",
+            a->settings->bridge));
+    }
+}
+
+/* 'problem' may be NULL. */
+static void
+add_problem(struct svec *problems, const char *prefix, const char *problem)
+{
+    if (problem) {
+        svec_add_nocopy(problems, xasprintf("%s%s", prefix, problem));
+    }
+}
+
+static void
+look_at_parts(const struct agent *a, struct svec *problems)
+{
+    add_problem(problems, "", directory_refusal(a->directory));
+    add_problem(problems, "the switch refused a change: ",
+                ofswitch_error(a->sw));
+    add_problem(problems, "way out: ", external_problem(a->external));
+    add_problem(problems, "no limit for the networks' connections: ",
+                zones_problem(a->zones));
+    if (a->underlay) {
+        add_problem(problems, "", underlay_problem(a->underlay));
+    }
+}
+
+static void
+look_at_tunnels(const struct agent *a, struct health *h)
+{
+    const struct peerlist *list = directory_list(a->directory);
+    if (!list) {
+        return;
+    }
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->peers) {
+        if (node->data == directory_self(a->directory)) {
+            continue;
+        }
+        struct tunnel_status t;
+        tunnels_status(a->tunnels, node->name, &t);
+        h->n_tunnels++;
+        if (t.bfd == BFD_UP) {
+            h->tunnels_up++;
+        } else {
+            svec_add_nocopy(&h->problems, xasprintf(
+                "peer %s: BFD is not up%s%s (traffic is sent anyway)",
+                node->name, t.reason ? ": " : "", t.reason ? t.reason : ""));
+        }
+    }
+}
+
+static void
+look_at_endpoints(const struct agent *a, struct health *h)
+{
+    h->n_endpoints = endpoints_count(a->endpoints, &h->endpoints_up);
+    if (h->endpoints_up < h->n_endpoints) {
+        svec_add_nocopy(&h->problems, xasprintf(
+            "%"PRIuSIZE" of %"PRIuSIZE" endpoints are not up: see "
+            "\"weft endpoint list\"", h->n_endpoints - h->endpoints_up,
+            h->n_endpoints));
+    }
+}
