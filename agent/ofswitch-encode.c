@@ -124,9 +124,10 @@ encode_flow(const struct plan_flow *flow, bool add)
         .ofpacts_len = add ? flow->ofpacts_len : 0,
     };
     if (!add) {
-        /* Nothing but ours, even if somebody put his own in its place. */
-        fm.cookie = htonll(COOKIE_OURS);
-        fm.cookie_mask = htonll(COOKIE_OURS_MASK);
+        /* Not what stands in its place by now, be it another object's that
+         * took it over or somebody else's. */
+        fm.cookie = htonll(flow->cookie);
+        fm.cookie_mask = OVS_BE64_MAX;
     }
     return ofputil_encode_flow_mod(&fm, OFSWITCH_PROTOCOL);
 }

@@ -2,11 +2,13 @@
 """Published ports: reached from other hosts, from the host itself, and by the
 endpoints behind it."""
 
+import signal
 import socket
+import time
 
 import pytest
 
-from scene import shared_lab
+from scene import our_flows, shared_lab
 from test_nat import NETWORKS, OUT4, ask, server, underlay
 from traffic import Endpoint, open_socket
 from weftlib import refused
@@ -123,6 +125,24 @@ def test_unpublished_is_closed(scene, web):
     with pytest.raises(OSError):
         ask(Node(scene.b), underlay(scene.a, 4), 8090, timeout=1)
     assert ask(Node(scene.b), underlay(scene.a, 4), 8080)
+
+
+def test_a_port_changes_hands_at_once(scene):
+    """Both commands reach the agent in one turn of its loop."""
+    a = scene.a
+    a.weft("publish", "8092:web:80")
+    for to in ("beside", "web") * 2:
+        a.kill_weftd(signal.SIGSTOP)
+        asked = []
+        for args in (["unpublish", "8092"], ["publish", f"8092:{to}:80"]):
+            asked.append(a.popen(["weft", *args]))
+            time.sleep(0.1)
+        a.kill_weftd(signal.SIGCONT)
+        assert [p.wait(10) for p in asked] == [0, 0]
+        ip = {"web": scene.web, "beside": scene.beside}[to].ip4
+        flows = [f for f in our_flows(a) if "tp_dst=8092" in f and "tcp," in f]
+        assert len(flows) == 1 and f"nat(dst={ip}:80)" in flows[0], flows
+    a.weft("unpublish", "8092")
 
 
 def test_detached_is_closed(scene):
