@@ -22,7 +22,6 @@ liboverlay_a_SOURCES = \
 	overlay/dns.c overlay/dns.h \
 	overlay/icmp.c overlay/icmp.h \
 	overlay/ifname.c overlay/ifname.h \
-	overlay/ip-frame.c overlay/ip-frame.h \
 	overlay/model.c overlay/model.h \
 	overlay/peercheck.c overlay/peercheck.h \
 	overlay/peerdraft.c overlay/peerdraft.h \
