@@ -6,11 +6,11 @@
 #include "overlay/dhcp4.h"
 #include "overlay/dhcp6.h"
 #include "overlay/dns.h"
+#include "overlay/frame.h"
 #include "overlay/icmp.h"
-#include "overlay/ip-frame.h"
 #include "overlay/router-adv.h"
 
-static bool goes_by_tcp(const void *frame, size_t size);
+static bool goes_by_tcp(const void *data, size_t size);
 
 bool
 answer_compose(enum answer_why why, const struct answer_context *ctx,
@@ -44,9 +44,9 @@ answer_compose(enum answer_why why, const struct answer_context *ctx,
 }
 
 static bool
-goes_by_tcp(const void *frame, size_t size)
+goes_by_tcp(const void *data, size_t size)
 {
-    struct ip_frame ip;
+    struct frame frame;
 
-    return ip_frame_parse(&ip, frame, size) && ip.proto == IPPROTO_TCP;
+    return frame_parse(&frame, data, size) && frame.proto == IPPROTO_TCP;
 }

@@ -11,18 +11,15 @@ liboverlay_a_SOURCES = \
 	overlay/compile.c overlay/compile.h \
 	overlay/compile-fields.h \
 	overlay/compile-gateway.c \
-	overlay/transit.c overlay/transit.h \
 	overlay/dhcp4.c overlay/dhcp4.h \
 	overlay/dhcp4-request.c overlay/dhcp4-request.h \
 	overlay/dhcp6.c overlay/dhcp6.h \
 	overlay/dhcp6-message.c overlay/dhcp6-message.h \
-	overlay/frame.c overlay/frame.h \
-	overlay/ifname.c overlay/ifname.h \
-	overlay/lease.c overlay/lease.h \
 	overlay/dns.c overlay/dns.h \
+	overlay/frame.c overlay/frame.h \
 	overlay/icmp.c overlay/icmp.h \
 	overlay/ifname.c overlay/ifname.h \
-	overlay/ip-frame.c overlay/ip-frame.h \
+	overlay/lease.c overlay/lease.h \
 	overlay/model.c overlay/model.h \
 	overlay/peercheck.c overlay/peercheck.h \
 	overlay/peerdraft.c overlay/peerdraft.h \
@@ -34,4 +31,5 @@ liboverlay_a_SOURCES = \
 	overlay/publish.c overlay/publish.h \
 	overlay/request.c overlay/request.h \
 	overlay/router-adv.c overlay/router-adv.h \
+	overlay/transit.c overlay/transit.h \
 	overlay/view.c overlay/view.h

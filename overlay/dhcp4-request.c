@@ -28,15 +28,16 @@ dhcp4_request_parse(const struct answer_context *ctx,
     struct eth_addr mac = ctx->endpoint->mac;
     struct frame frame;
     const uint8_t *message;
+    uint16_t port;
     size_t n;
 
     memset(req, 0, sizeof *req);
-    if (!frame_parse(data, size, &frame)
+    if (!frame_parse(&frame, data, size)
         || !eth_addr_equals(frame.eth_src, mac)
-        || !address_is_v4(&frame.dst)
         || (!ipv6_addr_equals(&frame.dst, &to_all)
             && !ipv6_addr_equals(&frame.dst, &lease->gateway))
-        || !frame_udp(&frame, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, &message, &n)
+        || !frame_udp(&frame, DHCP_SERVER_PORT, &port, &message, &n)
+        || port != DHCP_CLIENT_PORT || !frame_is_intact(&frame)
         || n < DHCP_HEADER_LEN + DHCP4_COOKIE_LEN) {
         return false;
     }

@@ -37,15 +37,16 @@ dhcp6_message_parse(const struct answer_context *ctx, const void *data,
     struct frame frame;
     struct dhcp6_bytes options;
     struct option o;
+    uint16_t port;
     int retval;
 
     memset(msg, 0, sizeof *msg);
-    if (!frame_parse(data, size, &frame)
+    if (!frame_parse(&frame, data, size)
         || !eth_addr_equals(frame.eth_src, mac)
         || !in6_is_lla(&frame.src)      /* Of its MAC or made up (RFC 7217). */
         || !ipv6_addr_equals(&frame.dst, &all_servers)
-        || !frame_udp(&frame, DHCP6_CLIENT_PORT, DHCP6_SERVER_PORT,
-                      &options.p, &options.n)
+        || !frame_udp(&frame, DHCP6_SERVER_PORT, &port, &options.p, &options.n)
+        || port != DHCP6_CLIENT_PORT || !frame_is_intact(&frame)
         || options.n < HEADER_LEN) {
         return false;
     }

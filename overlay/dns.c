@@ -6,9 +6,8 @@
 #include <string.h>
 #include <strings.h>
 #include "overlay/address.h"
-#include "overlay/ip-frame.h"
+#include "overlay/frame.h"
 #include "packets.h"
-#include "unaligned.h"
 #include "util.h"
 
 enum {
@@ -66,35 +65,26 @@ static void put_response(const struct query *, const struct response *,
                          struct dp_packet *);
 static bool put_addresses(const struct query *, const struct endpoint *,
                           struct dp_packet *, uint16_t *n);
-static void put_u16(struct dp_packet *, uint16_t);
 
 bool
-dns_answer(const struct answer_context *ctx, const void *frame, size_t size,
+dns_answer(const struct answer_context *ctx, const void *data, size_t size,
            struct dp_packet *reply)
 {
-    struct ip_frame ip;
-    struct udp_header udp, *udp_reply;
+    struct frame frame;
     struct query query;
-    struct response response;
+    struct response response = { .endpoint = NULL };
+    const uint8_t *message;
+    uint16_t port;
+    size_t n;
 
-    if (!ip_frame_parse(&ip, frame, size)
-        || !ip_frame_is_from(&ip, ctx->endpoint)
-        || !ip_frame_is_unicast(&ip, ctx->network)
-        || !ip.whole || ip.proto != IPPROTO_UDP
-        || ip.payload_size < sizeof udp + sizeof query.header) {
+    if (!frame_parse(&frame, data, size)
+        || !frame_is_from(&frame, ctx->endpoint)
+        || !frame_is_unicast(&frame, ctx->network)
+        || !frame_udp(&frame, DNS_PORT, &port, &message, &n)
+        || !port || n < sizeof query.header) {
         return false;
     }
-    memcpy(&udp, ip.payload, sizeof udp);
-
-    size_t n = ntohs(udp.udp_len);
-    if (udp.udp_dst != htons(DNS_PORT) || !udp.udp_src
-        || n < sizeof udp + sizeof query.header || n > ip.payload_size) {
-        return false;
-    }
-
-    response.endpoint = NULL;
-    response.rcode = query_parse(&query, ip.payload + sizeof udp,
-                                 n - sizeof udp);
+    response.rcode = query_parse(&query, message, n);
     if (query.header.lo_flag & LO_QR) {
         return false;
     }
@@ -104,55 +94,42 @@ dns_answer(const struct answer_context *ctx, const void *frame, size_t size,
             *ctx->unknown = response.rcode != NOERROR;
         }
     }
-
-    struct dp_packet message;
-
-    dp_packet_init(&message, PAYLOAD_MAX);
-    put_response(&query, &response, &message);
-    n = dp_packet_size(&message);
-    udp_reply = ip_frame_reply(&ip, &ip.dst, IPPROTO_UDP, 0,
-                               sizeof *udp_reply + n, reply);
-    udp_reply->udp_src = udp.udp_dst;
-    udp_reply->udp_dst = udp.udp_src;
-    udp_reply->udp_len = htons(sizeof *udp_reply + n);
-    memcpy(udp_reply + 1, dp_packet_data(&message), n);
-    udp_reply->udp_csum = ip_frame_csum(reply, true);
-    if (!udp_reply->udp_csum) {
-        udp_reply->udp_csum = htons(0xffff);    /* RFC 768: 0 is none. */
-    }
-    dp_packet_uninit(&message);
+    frame_begin_udp(reply, frame.eth_src, &frame.dst, &frame.src, DNS_PORT,
+                    port);
+    put_response(&query, &response, reply);
+    frame_finish(reply);
     return true;
 }
 
-/* Takes apart the 'n' bytes at 'data', at least a header. */
 bool
-dns_answer_peer(const struct answer_context *ctx, const void *frame,
+dns_answer_peer(const struct answer_context *ctx, const void *data,
                 size_t size, struct dp_packet *reply)
 {
-    struct ip_frame ip;
+    struct frame frame;
 
-    if (!ip_frame_parse(&ip, frame, size)) {
+    if (!frame_parse(&frame, data, size)) {
         return false;
     }
 
     /* Its own switch has seen to it that it is who it says. */
     bool unknown = true;
     const struct endpoint asker = {
-        .mac = ip.eth_src,
-        .ips = { { .addr = ip.src } },
+        .mac = frame.eth_src,
+        .ips = { { .addr = frame.src } },
         .n_ips = 1,
     };
     struct answer_context peer = *ctx;
 
     peer.endpoint = &asker;
     peer.unknown = &unknown;
-    if (dns_answer(&peer, frame, size, reply) && !unknown) {
+    if (dns_answer(&peer, data, size, reply) && !unknown) {
         return true;
     }
     dp_packet_clear(reply);
     return false;
 }
 
+/* Takes apart the 'n' bytes at 'data', at least a header. */
 static enum rcode
 query_parse(struct query *query, const uint8_t *data, size_t n)
 {
@@ -347,34 +324,34 @@ is_address_type(uint16_t type)
 
 static void
 put_response(const struct query *query, const struct response *response,
-             struct dp_packet *message)
+             struct dp_packet *reply)
 {
     bool authoritative = (response->rcode == NOERROR
                           || response->rcode == NXDOMAIN);
     uint16_t n_answers = 0;
+    struct udp_header *udp;
     struct dns_header *header;
     bool complete = true;
 
-    (void) dp_packet_put_zeros(message, sizeof *header);    /* Filled below. */
+    (void) dp_packet_put_zeros(reply, sizeof *header);      /* Filled below. */
     if (query->question_len) {
-        dp_packet_put(message, query->question, query->question_len);
+        dp_packet_put(reply, query->question, query->question_len);
     }
     if (response->endpoint) {
-        complete = put_addresses(query, response->endpoint, message,
+        complete = put_addresses(query, response->endpoint, reply,
                                  &n_answers);
     }
     if (query->opt) {
-        const uint8_t root = 0;
-
-        dp_packet_put(message, &root, sizeof root);
-        put_u16(message, TYPE_OPT);
-        put_u16(message, PAYLOAD_MAX);
-        put_u16(message, response->rcode >> 4 << 8);    /* Version 0. */
-        put_u16(message, 0);                            /* Flags. */
-        put_u16(message, 0);                            /* No options. */
+        frame_put8(reply, 0);                           /* The root. */
+        frame_put16(reply, TYPE_OPT);
+        frame_put16(reply, PAYLOAD_MAX);
+        frame_put16(reply, response->rcode >> 4 << 8);  /* Version 0. */
+        frame_put16(reply, 0);                          /* Flags. */
+        frame_put16(reply, 0);                          /* No options. */
     }
 
-    header = dp_packet_data(message);
+    udp = dp_packet_l4(reply);
+    header = (void *) (udp + 1);
     header->id = query->header.id;
     header->lo_flag = (LO_QR | (query->header.lo_flag & (LO_OPCODE | LO_RD))
                        | (authoritative ? LO_AA : 0)
@@ -388,7 +365,7 @@ put_response(const struct query *query, const struct response *response,
 /* Those of the type that was asked for.  False if not all of them fit. */
 static bool
 put_addresses(const struct query *query, const struct endpoint *endpoint,
-              struct dp_packet *message, uint16_t *n)
+              struct dp_packet *reply, uint16_t *n)
 {
     size_t opt_len = query->opt ? 1 + RECORD_LEN : 0;
 
@@ -401,27 +378,19 @@ put_addresses(const struct query *query, const struct endpoint *endpoint,
         if (query->type != type && query->type != DNS_QUERY_TYPE_ANY) {
             continue;
         }
-        if (dp_packet_size(message) + 2 + RECORD_LEN + len + opt_len
-            > query->payload_max) {
+        if (dp_packet_l4_size(reply) - UDP_HEADER_LEN + 2 + RECORD_LEN + len
+            + opt_len > query->payload_max) {
             return false;
         }
         /* A pointer to the question's name: RFC 1035, section 4.1.4. */
-        put_u16(message, 0xc000 | DNS_HEADER_LEN);
-        put_u16(message, type);
-        put_u16(message, DNS_CLASS_IN);
-        put_u16(message, 0);
-        put_u16(message, DNS_TTL_S);
-        put_u16(message, len);
-        dp_packet_put(message, &ip->s6_addr[sizeof *ip - len], len);
+        frame_put16(reply, 0xc000 | DNS_HEADER_LEN);
+        frame_put16(reply, type);
+        frame_put16(reply, DNS_CLASS_IN);
+        frame_put16(reply, 0);
+        frame_put16(reply, DNS_TTL_S);
+        frame_put16(reply, len);
+        dp_packet_put(reply, &ip->s6_addr[sizeof *ip - len], len);
         (*n)++;
     }
     return true;
-}
-
-static void
-put_u16(struct dp_packet *message, uint16_t number)
-{
-    ovs_be16 be16 = htons(number);
-
-    dp_packet_put(message, &be16, sizeof be16);
 }

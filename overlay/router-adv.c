@@ -62,22 +62,22 @@ solicitation_parse(const struct answer_context *ctx, const void *data,
         (struct eth_addr) GATEWAY_MAC);
     struct frame frame;
 
-    if (!frame_parse(data, size, &frame)
+    if (!frame_parse(&frame, data, size)
         || !ctx->endpoint
         || !eth_addr_equals(frame.eth_src, ctx->endpoint->mac)
         || ipv6_addr_is_multicast(&frame.src)
         || (!ipv6_addr_equals(&frame.dst, &in6addr_all_routers)
             && !ipv6_addr_equals(&frame.dst, &gateway))
         || frame.hop_limit != 255
-        || !frame_is_icmp6(&frame)
-        || frame.l4_size < SOLICIT_LEN
-        || frame.l4[0] != ND_ROUTER_SOLICIT || frame.l4[1] != 0) {
+        || frame.proto != IPPROTO_ICMPV6 || !frame_is_intact(&frame)
+        || frame.payload_size < SOLICIT_LEN
+        || frame.payload[0] != ND_ROUTER_SOLICIT || frame.payload[1] != 0) {
         return false;
     }
 
     /* Lengths are in units of 8 bytes. */
-    const uint8_t *p = frame.l4 + SOLICIT_LEN;
-    size_t n = frame.l4_size - SOLICIT_LEN;
+    const uint8_t *p = frame.payload + SOLICIT_LEN;
+    size_t n = frame.payload_size - SOLICIT_LEN;
 
     while (n) {
         if (n < 8 || !p[1] || p[1] * 8 > n
@@ -99,14 +99,12 @@ solicitation_parse(const struct answer_context *ctx, const void *data,
 static void
 put_prefix(struct dp_packet *packet, const struct prefix *subnet)
 {
-    frame_put8(packet, ND_OPT_PREFIX_INFORMATION);
-    frame_put8(packet, 4);
-    frame_put8(packet, subnet->len);
-    frame_put8(packet, ND_OPT_PI_FLAG_ONLINK);
-    frame_put32(packet, PREFIX_VALID_S);
-    frame_put32(packet, PREFIX_PREFERRED_S);
-    frame_put32(packet, 0);
-    dp_packet_put(packet, &subnet->addr, sizeof subnet->addr);
+    ovs_be128 addr;
+
+    memcpy(&addr, &subnet->addr, sizeof addr);
+    packet_put_ra_prefix_opt(packet, subnet->len, ND_OPT_PI_FLAG_ONLINK,
+                             htonl(PREFIX_VALID_S), htonl(PREFIX_PREFERRED_S),
+                             addr);
 }
 
 /* RFC 8106, section 5.1. */
@@ -162,26 +160,10 @@ compose(const struct network *net, int mtu, struct eth_addr eth_dst,
     if (!network_gateway(net, false)) {
         return false;
     }
-    frame_begin_icmp6(packet, eth_dst, &src, dst);
-    frame_put8(packet, ND_ROUTER_ADVERT);
-    frame_put8(packet, 0);
-    frame_put16(packet, 0);         /* Checksum. */
-    frame_put8(packet, CUR_HOP_LIMIT);
-    frame_put8(packet, net->dhcp
-                       ? ND_RA_MANAGED_ADDRESS | ND_RA_OTHER_CONFIG : 0);
-    frame_put16(packet, ROUTER_ADV_LIFETIME_S);
-    frame_put32(packet, 0);         /* Reachable time, retransmission timer: */
-    frame_put32(packet, 0);         /* the host's own. */
-
-    frame_put8(packet, ND_OPT_SOURCE_LINKADDR);
-    frame_put8(packet, 1);
-    dp_packet_put(packet, &mac, sizeof mac);
-
-    frame_put8(packet, ND_OPT_MTU);
-    frame_put8(packet, 1);
-    frame_put16(packet, 0);
-    frame_put32(packet, mtu);
-
+    /* Reachable time and retransmission timer are the host's own. */
+    compose_nd_ra(packet, mac, eth_dst, &src, dst, CUR_HOP_LIMIT,
+                  net->dhcp ? ND_RA_MANAGED_ADDRESS | ND_RA_OTHER_CONFIG : 0,
+                  htons(ROUTER_ADV_LIFETIME_S), 0, 0, mtu);
     for (size_t i = 0; i < net->n_subnets; i++) {
         if (!prefix_is_v4(&net->subnets[i])) {
             put_prefix(packet, &net->subnets[i]);

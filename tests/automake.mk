@@ -34,14 +34,12 @@ tests_unit_test_dhcp4_SOURCES = tests/unit/test_dhcp4.c $(PACKET)
 tests_unit_test_dhcp4_LDADD = $(UNIT_LIBS)
 tests_unit_test_dhcp6_SOURCES = tests/unit/test_dhcp6.c $(PACKET)
 tests_unit_test_dhcp6_LDADD = $(UNIT_LIBS)
-tests_unit_test_dns_SOURCES = tests/unit/test_dns.c \
-	tests/unit/frames.c tests/unit/frames.h
+tests_unit_test_dns_SOURCES = tests/unit/test_dns.c $(PACKET)
 tests_unit_test_dns_LDADD = $(UNIT_LIBS)
 tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 	agent/gather.c agent/gather.h
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)
-tests_unit_test_icmp_SOURCES = tests/unit/test_icmp.c \
-	tests/unit/frames.c tests/unit/frames.h
+tests_unit_test_icmp_SOURCES = tests/unit/test_icmp.c $(PACKET)
 tests_unit_test_icmp_LDADD = $(UNIT_LIBS)
 tests_unit_test_model_LDADD = $(UNIT_LIBS)
 tests_unit_test_peercheck_LDADD = $(UNIT_LIBS)
@@ -82,43 +80,36 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_peerlist \
 	tests/fuzz/fuzz_request
 check_PROGRAMS += $(FUZZ_TARGETS)
+FUZZ_LIBS = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
 if FUZZ
-FUZZ_MAIN =
-AM_FUZZ_FLAGS = -fsanitize=fuzzer
+FUZZ_MAIN = tests/fuzz/fuzz.h
+AM_FUZZ_FLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
-FUZZ_MAIN = tests/fuzz/standalone.c
-AM_FUZZ_FLAGS =
+FUZZ_MAIN = tests/fuzz/fuzz.h tests/fuzz/standalone.c
+AM_FUZZ_FLAGS = $(AM_LDFLAGS)
 endif
-tests_fuzz_fuzz_dhcp4_SOURCES = tests/fuzz/fuzz_dhcp4.c \
-	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
-tests_fuzz_fuzz_dhcp4_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
-tests_fuzz_fuzz_dhcp4_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_dhcp6_SOURCES = tests/fuzz/fuzz_dhcp6.c \
-	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
-tests_fuzz_fuzz_dhcp6_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
-tests_fuzz_fuzz_dhcp6_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_nd_SOURCES = tests/fuzz/fuzz_nd.c \
-	tests/fuzz/fuzz.h $(PACKET) $(FUZZ_MAIN)
-tests_fuzz_fuzz_nd_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
-tests_fuzz_fuzz_nd_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c \
-	tests/unit/frames.c tests/unit/frames.h \
-	tests/fuzz/fuzz.h $(FUZZ_MAIN)
-tests_fuzz_fuzz_dns_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
-tests_fuzz_fuzz_dns_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_icmp_SOURCES = tests/fuzz/fuzz_icmp.c \
-	tests/unit/frames.c tests/unit/frames.h \
-	tests/fuzz/fuzz.h $(FUZZ_MAIN)
-tests_fuzz_fuzz_icmp_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
-tests_fuzz_fuzz_icmp_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c \
-	tests/fuzz/fuzz.h $(FUZZ_MAIN)
-tests_fuzz_fuzz_peerlist_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
-tests_fuzz_fuzz_peerlist_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c \
-	tests/fuzz/fuzz.h $(FUZZ_MAIN)
-tests_fuzz_fuzz_request_LDADD = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
-tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ_FLAGS)
+FUZZ_ANSWERS = tests/fuzz/answers.c tests/fuzz/answers.h $(PACKET) $(FUZZ_MAIN)
+tests_fuzz_fuzz_dhcp4_SOURCES = tests/fuzz/fuzz_dhcp4.c $(FUZZ_ANSWERS)
+tests_fuzz_fuzz_dhcp4_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_dhcp4_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_dhcp6_SOURCES = tests/fuzz/fuzz_dhcp6.c $(FUZZ_ANSWERS)
+tests_fuzz_fuzz_dhcp6_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_dhcp6_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_nd_SOURCES = tests/fuzz/fuzz_nd.c $(FUZZ_ANSWERS)
+tests_fuzz_fuzz_nd_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_nd_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c $(FUZZ_ANSWERS)
+tests_fuzz_fuzz_dns_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_dns_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_icmp_SOURCES = tests/fuzz/fuzz_icmp.c $(FUZZ_ANSWERS)
+tests_fuzz_fuzz_icmp_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_icmp_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_peerlist_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_peerlist_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_request_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_request_LDFLAGS = $(AM_FUZZ_FLAGS)
 
 FUZZ_MUTATIONS = 20000
 EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/run.sh \

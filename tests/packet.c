@@ -3,8 +3,9 @@
 #include <config.h>
 #include "tests/packet.h"
 
-#include <stdlib.h>
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 #include "openvswitch/util.h"
 #include "overlay/address.h"
 #include "packets.h"
@@ -15,7 +16,8 @@ packet_addr(const char *s)
 {
     struct in6_addr addr;
 
-    ovs_assert(address_parse(s, &addr));
+    ovs_assert(strchr(s, ':') ? ipv6_parse(s, &addr)
+               : address_parse(s, &addr));
     return addr;
 }
 
@@ -27,6 +29,39 @@ prefix_of(const char *s)
 
     ovs_assert(!error);
     return p;
+}
+
+/* web1 and a.b are on blue, db on green; one with the longest name and the
+ * most addresses that there can be is on every network. */
+static const struct endpoint *
+find(const char *name, const char *network, const void *aux OVS_UNUSED)
+{
+    static struct endpoint found;
+    bool blue = !strcasecmp(network, "blue");
+    bool green = !strcasecmp(network, "green");
+
+    ovs_assert(name_is_valid(name) && name_is_valid(network));
+    found = (struct endpoint) {
+        .name = CONST_CAST(char *, name),
+        .network = CONST_CAST(char *, network),
+    };
+    if (blue && !strcasecmp(name, "web1")) {
+        found.ips[found.n_ips++] = prefix_of("10.1.0.5/16");
+        found.ips[found.n_ips++] = prefix_of("fd00:1::5/64");
+    } else if (blue && !strcasecmp(name, "a.b")) {
+        found.ips[found.n_ips++] = prefix_of("10.1.0.6/16");
+    } else if (green && !strcasecmp(name, "db")) {
+        found.ips[found.n_ips++] = prefix_of("fd00:2::7/64");
+    } else if (!strcasecmp(name, "many-a23456789a123456789a123456")) {
+        while (found.n_ips < ENDPOINT_IPS_MAX) {
+            found.ips[found.n_ips] = prefix_of("fd00:1::100/64");
+            found.ips[found.n_ips].addr.s6_addr[15] = found.n_ips;
+            found.n_ips++;
+        }
+    } else {
+        return NULL;
+    }
+    return &found;
 }
 
 void
@@ -68,7 +103,8 @@ packet_fixture_init(struct packet_fixture *f)
     f->ctx = (struct answer_context) {
         .network = &f->network,
         .endpoint = &f->endpoint,
-        .mtu = 1450,
+        .mtu = 1400,
+        .find = find,
     };
 }
 
@@ -87,7 +123,8 @@ get16(const uint8_t *p)
     return p[0] << 8 | p[1];
 }
 
-static uint32_t
+/* RFC 1071, in the plainest way. */
+static uint16_t
 add(uint32_t sum, const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -103,122 +140,180 @@ static uint16_t
 l4_sum(const uint8_t *addrs, size_t n_addrs, uint8_t proto, const uint8_t *l4,
        size_t n)
 {
-    uint32_t sum = add(0, addrs, n_addrs) + proto + n;
+    const uint8_t pseudo[] = { 0, proto, n >> 8, n & 0xff };
+    uint32_t sum = 0;
 
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = add(sum, l4, n);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return ~sum & 0xffff;
+    if (proto != IPPROTO_ICMP) {
+        sum = add(add(0, addrs, n_addrs), pseudo, sizeof pseudo);
+    }
+    return ~add(sum, l4, n);
 }
 
-size_t
-packet_frame(uint8_t *buf, struct eth_addr mac, const char *src_,
-             const char *dst_, uint8_t proto, uint8_t hop_limit,
-             const void *l4_, size_t n)
-{
-    struct in6_addr src = packet_addr(src_), dst = packet_addr(dst_);
-    bool v4 = address_is_v4(&dst);
-    size_t header = v4 ? 20 : 40, n_addr = v4 ? 4 : 16;
-    uint8_t *ip = &buf[14], *l4 = &ip[header];
-    uint8_t *addrs = l4 - 2 * n_addr;
-
-    ovs_assert(14 + header + n <= PACKET_MAX);
-    memset(buf, 0, 14 + header);
-    memset(buf, 0xff, 6);
-    memcpy(&buf[6], &mac, 6);
-    put16(&buf[12], v4 ? 0x0800 : 0x86dd);
-    memcpy(addrs, &src.s6_addr[16 - n_addr], n_addr);
-    memcpy(addrs + n_addr, &dst.s6_addr[16 - n_addr], n_addr);
-    if (v4) {
-        ip[0] = 0x45;
-        put16(&ip[2], header + n);
-        ip[8] = hop_limit;
-        ip[9] = proto;
-        put16(&ip[10], ~add(0, ip, header));
-    } else {
-        ip[0] = 0x60;
-        put16(&ip[4], n);
-        ip[6] = proto;
-        ip[7] = hop_limit;
-    }
-    if (n) {
-        memcpy(l4, l4_, n);
-    }
-
-    size_t sum_at = proto == IPPROTO_UDP ? 6 : 2;
-
-    if (n >= sum_at + 2) {
-        put16(&l4[sum_at], 0);
-        put16(&l4[sum_at], l4_sum(addrs, 2 * n_addr, proto, l4, n));
-    }
-    return 14 + header + n;
-}
-
-size_t
-packet_udp(uint8_t *buf, struct eth_addr mac, const char *src,
-           const char *dst, uint16_t src_port, uint16_t dst_port,
-           const void *payload, size_t n)
-{
-    uint8_t *l4 = xzalloc(8 + n);
-
-    put16(&l4[0], src_port);
-    put16(&l4[2], dst_port);
-    put16(&l4[4], 8 + n);
-    if (n) {
-        memcpy(&l4[8], payload, n);
-    }
-
-    size_t size = packet_frame(buf, mac, src, dst, IPPROTO_UDP, 64, l4, 8 + n);
-
-    free(l4);
-    return size;
-}
-
-const uint8_t *
-packet_check(const struct dp_packet *reply, struct eth_addr mac, size_t *n)
-{
-    static const struct eth_addr gateway = GATEWAY_MAC;
-    const uint8_t *p = dp_packet_data(reply);
-    size_t size = dp_packet_size(reply);
-    const uint8_t *ip = &p[14];
-
-    ovs_assert(size >= 14 + 40 && size <= 14 + 1450);
-    ovs_assert(p[0] & 1 || !memcmp(p, &mac, 6));
-    ovs_assert(!memcmp(&p[6], &gateway, 6));
-
-    bool v4 = get16(&p[12]) == 0x0800;
-    size_t header = v4 ? 20 : 40, n_addrs = v4 ? 8 : 32;
-    const uint8_t *l4 = &ip[header];
-    uint8_t proto = v4 ? ip[9] : ip[6];
-
-    *n = size - 14 - header;
-    ovs_assert(v4 || get16(&p[12]) == 0x86dd);
-    ovs_assert(ip[0] == (v4 ? 0x45 : 0x60));
-    ovs_assert(!v4 || (get16(&ip[2]) == 20 + *n && add(0, ip, 20) == 0xffff));
-    ovs_assert(v4 || get16(&ip[4]) == *n);
-    ovs_assert(proto == IPPROTO_UDP || proto == IPPROTO_ICMPV6);
-    ovs_assert(!l4_sum(l4 - n_addrs, n_addrs, proto, l4, *n));
-    if (proto == IPPROTO_UDP) {
-        ovs_assert(*n >= 8 && get16(&l4[4]) == *n && get16(&l4[6]));
-        ovs_assert((v4 ? ip[8] : ip[7]) == 64);
-    } else {
-        ovs_assert(*n >= 4 && !v4 && ip[7] == 255);
-    }
-    return l4;
-}
+/* --- frames -------------------------------------------------------------- */
 
 size_t
 packet_hex(const char *s, uint8_t *buf)
 {
     size_t n = 0;
 
-    for (; *s; s++) {
-        if (*s != ' ') {
+    while (s && *s) {
+        if (isxdigit((unsigned char) *s)) {
             bool ok;
 
-            buf[n++] = hexits_value(s++, 2, &ok);
+            buf[n++] = hexits_value(s, 2, &ok);
             ovs_assert(ok);
+            s++;
         }
+        s++;
     }
     return n;
+}
+
+/* Writes layer 4 but for its checksum.  Returns its size. */
+static size_t
+compose_l4(const struct packet *p, uint8_t *l4)
+{
+    size_t header = p->dst_port ? 8 : 0;
+    size_t n = p->size;
+
+    memset(l4, 0, header + n);
+    if (p->data) {
+        memcpy(&l4[header], p->data, n);
+    } else {
+        n = MAX(n, packet_hex(p->payload, &l4[header]));
+    }
+    if (header) {
+        put16(&l4[0], p->src_port);
+        put16(&l4[2], p->dst_port);
+        put16(&l4[4], header + n);
+    }
+    return header + n;
+}
+
+size_t
+packet_compose(const struct packet *p, uint8_t *buf)
+{
+    static const struct eth_addr gateway = GATEWAY_MAC, web1 = WEB1_MAC;
+    bool v6 = p->v6 || (p->dst && strchr(p->dst, ':'));
+    struct in6_addr src = packet_addr(p->src ? p->src
+                                      : v6 ? "fd00:1::5" : "10.1.0.5");
+    struct in6_addr dst = packet_addr(p->dst ? p->dst
+                                      : v6 ? "fd00:1::1" : "10.1.0.1");
+    size_t fixed = v6 ? 40 : 20, n_addr = v6 ? 16 : 4;
+    uint8_t *ip = &buf[14], *addrs = &ip[fixed - 2 * n_addr];
+    size_t between = packet_hex(p->between, &ip[fixed]);
+    size_t header = fixed + between;
+    uint8_t *l4 = &ip[header];
+    size_t n = compose_l4(p, l4);
+    uint8_t proto = p->dst_port ? IPPROTO_UDP : p->proto;
+    uint8_t hop_limit = p->hop_limit ? p->hop_limit : 64;
+
+    ovs_assert(14 + header + n <= PACKET_MAX);
+    memcpy(buf, &gateway, 6);
+    memcpy(&buf[6], &web1, 6);
+    put16(&buf[12], v6 ? 0x86dd : 0x0800);
+    memset(ip, 0, fixed);
+    memcpy(addrs, &src.s6_addr[16 - n_addr], n_addr);
+    memcpy(addrs + n_addr, &dst.s6_addr[16 - n_addr], n_addr);
+    if (v6) {
+        ip[0] = 0x60;
+        put16(&ip[4], between + n);
+        ip[6] = between ? p->next : proto;
+        ip[7] = hop_limit;
+    } else {
+        ip[0] = 0x40 | header / 4;
+        put16(&ip[2], header + n);
+        put16(&ip[6], p->fragment);
+        ip[8] = hop_limit;
+        ip[9] = proto;
+        put16(&ip[10], ~add(0, ip, header));
+    }
+
+    size_t sum_at = (proto == IPPROTO_UDP ? 6 : proto == IPPROTO_TCP ? 16
+                     : proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 ? 2
+                     : n);
+
+    if (sum_at + 2 <= n) {
+        put16(&l4[sum_at], 0);
+        put16(&l4[sum_at], l4_sum(addrs, 2 * n_addr, proto, l4, n));
+    }
+    return 14 + header + n;
+}
+
+/* Of an IP header for 'n' bytes of layer 4. */
+static void
+check_ip(const uint8_t *ip, bool v4, uint8_t tos, uint8_t hop_limit, size_t n)
+{
+    if (v4) {
+        ovs_assert(get16(ip) == (0x4500 | tos));
+        ovs_assert(get16(&ip[2]) == 20 + n);
+        ovs_assert(get16(&ip[6]) == 0x4000);
+        ovs_assert(ip[8] == hop_limit);
+        ovs_assert(add(0, ip, 20) == 0xffff);
+    } else {
+        ovs_assert(get16(ip) == (0x6000 | tos << 4) && !get16(&ip[2]));
+        ovs_assert(get16(&ip[4]) == n);
+        ovs_assert(ip[7] == hop_limit);
+    }
+}
+
+/* From nobody's address but the gateway's, to web1's or to all. */
+static void
+check_addresses(const uint8_t *eth, const struct packet_reply *r)
+{
+    static const struct eth_addr gateway = GATEWAY_MAC;
+    static const struct in6_addr broadcast = {
+        .s6_addr = { [10] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }
+    };
+    struct packet_fixture f;
+
+    packet_fixture_init(&f);
+    ovs_assert(!memcmp(&eth[6], &gateway, 6));
+    ovs_assert(!endpoint_has_ip(&f.endpoint, &r->src));
+    if (eth[0] & 1) {
+        ovs_assert(ipv6_addr_equals(&r->dst, &broadcast)
+                   || IN6_IS_ADDR_MC_LINKLOCAL(&r->dst));
+    } else {
+        ovs_assert(!memcmp(eth, &f.endpoint.mac, 6));
+        ovs_assert(endpoint_has_ip(&f.endpoint, &r->dst)
+                   || IN6_IS_ADDR_LINKLOCAL(&r->dst));
+    }
+}
+
+struct packet_reply
+packet_check(const struct dp_packet *reply)
+{
+    const uint8_t *eth = dp_packet_data(reply), *ip = &eth[14];
+    size_t size = dp_packet_size(reply);
+
+    ovs_assert(size >= 14 + 20 + 8 && size <= 14 + 1450);
+
+    bool v4 = get16(&eth[12]) == 0x0800;
+    size_t header = v4 ? 20 : 40, n_addr = v4 ? 4 : 16;
+    const uint8_t *addrs = &ip[header - 2 * n_addr];
+    struct packet_reply r = {
+        .src = in6_addr_mapped_ipv4(0),
+        .dst = in6_addr_mapped_ipv4(0),
+        .proto = v4 ? ip[9] : ip[6],
+        .l4 = &ip[header],
+        .n = size - 14 - header,
+    };
+
+    ovs_assert(v4 || (get16(&eth[12]) == 0x86dd && size >= 14 + 40 + 8));
+    memcpy(&r.src.s6_addr[16 - n_addr], addrs, n_addr);
+    memcpy(&r.dst.s6_addr[16 - n_addr], addrs + n_addr, n_addr);
+    check_addresses(eth, &r);
+
+    /* Errors are internetwork control; neighbor discovery is for one link. */
+    bool icmp = r.proto == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+    bool error = icmp && (v4 || r.l4[0] < 128);
+
+    check_ip(ip, v4, error ? 0xc0 : 0, icmp && !error ? 255 : 64, r.n);
+    ovs_assert(!l4_sum(addrs, 2 * n_addr, r.proto, r.l4, r.n));
+    if (r.proto == IPPROTO_UDP) {
+        ovs_assert(get16(&r.l4[4]) == r.n && get16(&r.l4[6]));
+    } else {
+        ovs_assert(icmp || (r.proto == IPPROTO_TCP && r.n == 20));
+    }
+    return r;
 }

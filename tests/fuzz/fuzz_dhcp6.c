@@ -6,20 +6,9 @@
 #include <config.h>
 #include "fuzz.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include "openvswitch/util.h"
-#include "overlay/dhcp6.h"
-#include "packets.h"
-#include "tests/packet.h"
-#include "util.h"
-
-/* What the first byte of the input chooses. */
-enum {
-    WHOLE = 1,                      /* The rest is the frame, not only its
-                                     * DHCPv6 message. */
-    POOR = 4,                       /* No DNS. */
-};
+#include "answers.h"
 
 /* Options fill the 'n' bytes exactly, and those in them do. */
 static void
@@ -42,56 +31,32 @@ check_options(const uint8_t *p, size_t n)
 }
 
 static void
-check_reply(const struct packet_fixture *f, const struct dp_packet *reply,
-            const uint8_t *frame)
+check_reply(const struct answered *a)
 {
-    size_t n;
-    const uint8_t *p = packet_check(reply, f->endpoint.mac, &n);
+    const uint8_t *p = a->reply.l4;
+    size_t n = a->reply.n;
     static const uint8_t ports[] = { 547 >> 8, 547 & 0xff,
                                      546 >> 8, 546 & 0xff };
 
     ovs_assert(n >= 8 + 4 + 14 && !memcmp(p, ports, sizeof ports));
     ovs_assert(n + 40 <= MTU_MIN);
-    ovs_assert(!memcmp(p - 16, &frame[14 + 8], 16));
+    ovs_assert(!memcmp(&a->reply.dst, &a->frame[14 + 8], 16));
     p += 8;
     ovs_assert(p[0] == 2 || p[0] == 7);
-    ovs_assert(!memcmp(&p[1], &frame[14 + 40 + 8 + 1], 3));
+    ovs_assert(!memcmp(&p[1], &a->frame[14 + 40 + 8 + 1], 3));
     check_options(&p[4], n - 8 - 4);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t buf[PACKET_MAX];
-    struct packet_fixture f;
-    struct dp_packet reply;
+    static const struct packet around[] = {
+        { .src = "fe80::857:aff:fe01:5", .dst = "ff02::1:2",
+          .src_port = 546, .dst_port = 547 },
+        { .src = "fe80::857:aff:fe01:5", .dst = "ff02::1:2",
+          .src_port = 546, .dst_port = 547, .hop_limit = 1 },
+    };
 
-    if (!size || size > 32768) {
-        return 0;
-    }
-
-    uint8_t flags = *data++;
-
-    packet_fixture_init(&f);
-    if (flags & POOR) {
-        f.network.n_dns = 0;
-    }
-    size--;
-    if (!(flags & WHOLE)) {
-        size = packet_udp(buf, f.endpoint.mac, "fe80::857:aff:fe01:5",
-                          "ff02::1:2", 546, 547, data, size);
-        data = buf;
-    }
-
-    uint8_t *frame = size ? xmemdup(data, size) : NULL;
-
-    dp_packet_init(&reply, 0);
-    if (dhcp6_answer(&f.ctx, frame, size, &reply)) {
-        check_reply(&f, &reply, frame);
-    } else {
-        ovs_assert(!dp_packet_size(&reply));
-    }
-    dp_packet_uninit(&reply);
-    free(frame);
+    answers_message(WHY_DHCP6, around, data, size, check_reply);
     return 0;
 }

@@ -19,7 +19,7 @@
 #define COMMON "51=00015180 58=0000a8c0 59=00012750 "
 #define NET "1=ffff0000 3=0a010001 "
 #define ROUTES "121=100a090a010007190a0801800a010008000a010001 "
-#define REST "26=05aa 6=0a01003509090909 " ROUTES "12=77656231 15=626c7565"
+#define REST "26=0578 6=0a01003509090909 " ROUTES "12=77656231 15=626c7565"
 
 /* A message of a client, and where in it something is set after that. */
 struct message {
@@ -37,8 +37,9 @@ enum { FRAME_HEADERS = 14 + 20 + 8 };
 /* Writes the frame and sets its checksums, after 'byte' if that is of the
  * DHCP message, else before.  Returns the size. */
 static size_t
-message_compose(const struct message *m, struct eth_addr mac, uint8_t *frame)
+message_compose(const struct message *m, uint8_t *frame)
 {
+    static const struct eth_addr mac = WEB1_MAC;
     uint8_t dhcp[1500] = {
         1, 1, 6, 0, 0x12, 0x34, 0x56, 0x78, 0, 3, m->flags >> 8,
         [236] = 0x63, 0x82, 0x53, 0x63
@@ -59,8 +60,14 @@ message_compose(const struct message *m, struct eth_addr mac, uint8_t *frame)
     if (m->at >= FRAME_HEADERS) {
         dhcp[m->at - FRAME_HEADERS] = m->byte;
     }
-    n = packet_udp(frame, mac, m->src ? m->src : "0.0.0.0",
-                   m->dst ? m->dst : "255.255.255.255", 68, 67, dhcp, n);
+
+    const struct packet packet = {
+        .src = m->src ? m->src : "0.0.0.0",
+        .dst = m->dst ? m->dst : "255.255.255.255",
+        .src_port = 68, .dst_port = 67, .data = dhcp, .size = n,
+    };
+
+    n = packet_compose(&packet, frame);
     if (m->at && m->at < FRAME_HEADERS) {
         frame[m->at] = m->byte;
     }
@@ -80,16 +87,15 @@ answer(const struct answer_context *ctx, const uint8_t *frame, size_t size)
         assert_int_equal(dp_packet_size(&reply), 0);
         ds_put_cstr(&ds, "silence");
     } else {
-        size_t n;
-        const uint8_t *p = packet_check(&reply, ctx->endpoint->mac, &n);
-        const uint8_t *ip = p - 20;
+        struct packet_reply r = packet_check(&reply);
+        const uint8_t *p = r.l4, *ip = p - 20;
         static const uint8_t start[] = { 2, 1, 6, 0, 0x12, 0x34, 0x56, 0x78 };
         static const uint8_t gateway[] = { 10, 1, 0, 1 };
         static const uint8_t ports[] = { 0, 67, 0, 68 };
         static const uint8_t cookie[] = { 0x63, 0x82, 0x53, 0x63 };
         const uint8_t *dhcp = p + 8;
 
-        assert_true(n >= 308);
+        assert_true(r.n >= 308);
         assert_memory_equal(p, ports, 4);
         assert_memory_equal(ip + 12, gateway, 4);
         assert_memory_equal(dhcp, start, sizeof start);
@@ -108,7 +114,7 @@ answer(const struct answer_context *ctx, const uint8_t *frame, size_t size)
                 ds_put_format(&ds, "%02x", p[2 + i]);
             }
         }
-        for (p++; p < dhcp + n - 8; p++) {
+        for (p++; p < dhcp + r.n - 8; p++) {
             assert_int_equal(*p, 0);
         }
     }
@@ -122,7 +128,7 @@ expect(const struct answer_context *ctx, const struct message *m,
        const char *expected)
 {
     uint8_t frame[2048];
-    size_t size = message_compose(m, ctx->endpoint->mac, frame);
+    size_t size = message_compose(m, frame);
     char *s = answer(ctx, frame, size);
 
     if (strcmp(s, expected)) {
@@ -274,7 +280,7 @@ test_cut_short(void **state OVS_UNUSED)
 
     packet_fixture_init(&f);
 
-    size_t size = message_compose(&m, f.endpoint.mac, frame);
+    size_t size = message_compose(&m, frame);
 
     for (size_t i = 0; i < size; i++) {
         char *s = answer(&f.ctx, frame, i);
@@ -315,7 +321,7 @@ test_context(void **state OVS_UNUSED)
     expect(&f.ctx, &discover, "silence");
 
     uint8_t frame[2048];
-    size_t size = message_compose(&discover, f.endpoint.mac, frame);
+    size_t size = message_compose(&discover, frame);
     char *s;
 
     f.ctx.endpoint = NULL;
@@ -344,17 +350,17 @@ test_max_size(void **state OVS_UNUSED)
         struct dp_packet reply;
         uint8_t frame[2048];
         struct message m;
-        size_t size, n;
+        size_t size;
 
         ds_put_format(&ds, "35 01 01 %s 3d f8", cases[i].size);
         for (int j = 0; j < 0xf8; j++) {
             ds_put_cstr(&ds, " 01");
         }
         m = (struct message) { ds_cstr(&ds) };
-        size = message_compose(&m, f.endpoint.mac, frame);
+        size = message_compose(&m, frame);
         dp_packet_init(&reply, 0);
         assert_true(dhcp4_answer(&f.ctx, frame, size, &reply));
-        (void) packet_check(&reply, f.endpoint.mac, &n);    /* It aborts. */
+        (void) packet_check(&reply);    /* It aborts. */
         assert_true(dp_packet_size(&reply) <= cases[i].n);
         assert_true(dp_packet_size(&reply) >= 14 + 560);
         dp_packet_uninit(&reply);

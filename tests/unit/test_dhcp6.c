@@ -57,10 +57,12 @@ static void
 expect(const struct answer_context *ctx, const char *message,
        const char *expected)
 {
-    uint8_t buf[2048], payload[1500], want[1500];
-    size_t n_payload = packet_hex(message, payload);
-    size_t size = packet_udp(buf, ctx->endpoint->mac, LINK_LOCAL,
-                             "ff02::1:2", 546, 547, payload, n_payload);
+    uint8_t buf[2048], want[1500];
+    const struct packet packet = {
+        .src = LINK_LOCAL, .dst = "ff02::1:2",
+        .src_port = 546, .dst_port = 547, .payload = message,
+    };
+    size_t size = packet_compose(&packet, buf);
     uint8_t *frame = xmemdup(buf, size);
     struct dp_packet reply;
 
@@ -74,15 +76,16 @@ expect(const struct answer_context *ctx, const char *message,
     if (expected) {
         struct in6_addr src = packet_addr(GATEWAY);
         struct in6_addr dst = packet_addr(LINK_LOCAL);
-        size_t n;
-        const uint8_t *p = packet_check(&reply, ctx->endpoint->mac, &n);
+        struct packet_reply r = packet_check(&reply);
+        const uint8_t *p = r.l4;
+        size_t n = r.n;
         size_t n_want = packet_hex(expected, want);
         static const uint8_t ports[] = { 547 >> 8, 547 & 0xff,
                                          546 >> 8, 546 & 0xff };
 
         assert_memory_equal(p, ports, sizeof ports);
-        assert_memory_equal(p - 32, &src, 16);
-        assert_memory_equal(p - 16, &dst, 16);
+        assert_memory_equal(&r.src, &src, 16);
+        assert_memory_equal(&r.dst, &dst, 16);
         assert_memory_equal(p - 54, &ctx->endpoint->mac, 6);
         if (n - 8 != n_want || memcmp(&p[8], want, n_want)) {
             struct ds ds = DS_EMPTY_INITIALIZER;
@@ -215,6 +218,7 @@ test_frame(void **state OVS_UNUSED)
         uint16_t src_port, dst_port;
         bool answered;
         int at;                     /* Byte of the frame that is made wrong. */
+        const char *between;        /* An extension header. */
     } cases[] = {
         { LINK_LOCAL, "ff02::1:2", 546, 547, true },
         { LINK_LOCAL, "ff02::1:2", 547, 547, false },
@@ -229,16 +233,21 @@ test_frame(void **state OVS_UNUSED)
         { LINK_LOCAL, "ff02::1:2", 546, 547, false, 20 },   /* Next header. */
         { LINK_LOCAL, "ff02::1:2", 546, 547, false, 58 },   /* UDP's length. */
         { LINK_LOCAL, "ff02::1:2", 546, 547, false, 60 },   /* Checksum. */
+        { LINK_LOCAL, "ff02::1:2", 546, 547, false,
+          .between = "1100 0104 0000 0000" },
     };
     struct packet_fixture f;
-    uint8_t payload[256], buf[512];
-    size_t n = packet_hex("01abcdef " CLIENT NA ORO2, payload);
+    uint8_t buf[512];
 
     packet_fixture_init(&f);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        size_t size = packet_udp(buf, f.endpoint.mac, cases[i].src,
-                                 cases[i].dst, cases[i].src_port,
-                                 cases[i].dst_port, payload, n);
+        const struct packet packet = {
+            .src = cases[i].src, .dst = cases[i].dst,
+            .src_port = cases[i].src_port, .dst_port = cases[i].dst_port,
+            .next = IPPROTO_DSTOPTS, .between = cases[i].between,
+            .payload = "01abcdef " CLIENT NA ORO2,
+        };
+        size_t size = packet_compose(&packet, buf);
         struct dp_packet reply;
 
         buf[cases[i].at] ^= 0x41;

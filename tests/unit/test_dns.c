@@ -13,7 +13,7 @@
 #include "openvswitch/util.h"
 #include "overlay/address.h"
 #include "packets.h"
-#include "tests/unit/frames.h"
+#include "tests/packet.h"
 
 #define WEB1_BLUE "04 77656231 04 626c7565 00"
 #define MANY "many-a23456789a123456789a123456"
@@ -28,30 +28,15 @@ get16(const uint8_t *p)
     return p[0] << 8 | p[1];
 }
 
-/* A UDP header from port 4096, with the length 'n' of what follows it. */
-static size_t
-put_udp(uint8_t *data, size_t n)
-{
-    memcpy(data, "\x10\x00\x00\x35\x00\x00\x00\x00", 8);
-    data[4] = (8 + n) >> 8;
-    data[5] = 8 + n;
-    return 8;
-}
-
 /* A frame with the message 'dns', hexadecimal.  Returns its size. */
 static size_t
 compose(const char *dns, bool v6, uint8_t *data)
 {
-    struct frame frame = { .v6 = v6, .proto = 17 };
-    uint8_t message[1024];
+    const struct packet packet = {
+        .v6 = v6, .src_port = 4096, .dst_port = 53, .payload = dns,
+    };
 
-    frame.size = 8 + frames_hex(dns, message);
-
-    size_t size = frames_compose(&frame, data);
-    uint8_t *udp = data + (v6 ? UDP_AT6 : UDP_AT4);
-
-    memcpy(udp + put_udp(udp, frame.size - 8), message, frame.size - 8);
-    return size;
+    return packet_compose(&packet, data);
 }
 
 /* One record at 'p' of the answer, its size in '*len'. */
@@ -140,20 +125,15 @@ answer(const struct answer_context *ctx, const uint8_t *data, size_t size)
     } else {
         bool v4 = data[12] == 0x08;
         const uint8_t *udp = data + (v4 ? UDP_AT4 : UDP_AT6);
-        struct in6_addr src;
-        uint8_t proto;
-        size_t n;
+        struct packet_reply r = packet_check(&reply);
 
-        frames_check(&reply);
-
-        const uint8_t *p = frames_payload(&reply, &proto, &src, &n);
-
-        assert_int_equal(proto, 17);
-        assert_memory_equal(&src.s6_addr[v4 ? 12 : 0], udp - (v4 ? 4 : 16),
+        assert_int_equal(r.proto, 17);
+        assert_true(endpoint_has_ip(ctx->endpoint, &r.dst));
+        assert_memory_equal(&r.src.s6_addr[v4 ? 12 : 0], udp - (v4 ? 4 : 16),
                             v4 ? 4 : 16);
-        assert_int_equal(get16(p), 53);
-        assert_int_equal(get16(p + 2), 4096);
-        format_message(p + 8, n - 8, udp + 8, &ds);
+        assert_int_equal(get16(r.l4), 53);
+        assert_int_equal(get16(r.l4 + 2), 4096);
+        format_message(r.l4 + 8, r.n - 8, udp + 8, &ds);
     }
     dp_packet_uninit(&reply);
     free(exact);
@@ -163,10 +143,12 @@ answer(const struct answer_context *ctx, const uint8_t *data, size_t size)
 static void
 check(const char *dns, bool v6, const char *expected)
 {
-    struct answer_context ctx = frames_context();
-    uint8_t *data = xmalloc(FRAME_SIZE_MAX);
-    char *s = answer(&ctx, data, compose(dns, v6, data));
+    struct packet_fixture f;
+    uint8_t *data = xmalloc(PACKET_MAX);
+    char *s;
 
+    packet_fixture_init(&f);
+    s = answer(&f.ctx, data, compose(dns, v6, data));
     if (strcmp(s, expected)) {
         fail_msg("%s: %s, not %s", dns, s, expected);
     }
@@ -410,16 +392,17 @@ test_bytes(void **state OVS_UNUSED)
         { 39, 20, "FORMERR" },
         { 23, 17, good },
     };
-    struct answer_context ctx = frames_context();
-    uint8_t *data = xzalloc(FRAME_SIZE_MAX);
+    struct packet_fixture f;
+    uint8_t *data = xzalloc(PACKET_MAX);
     char *dns = query("web1.blue", A, false);
     size_t size;
     char *s;
 
+    packet_fixture_init(&f);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         size = compose(dns, false, data);
         data[cases[i].at] = cases[i].byte;
-        s = answer(&ctx, data, size);
+        s = answer(&f.ctx, data, size);
         if (strcmp(s, cases[i].answer)) {
             fail_msg("case %"PRIuSIZE": %s, not %s", i, s, cases[i].answer);
         }
@@ -429,15 +412,15 @@ test_bytes(void **state OVS_UNUSED)
     /* Cut at each byte; padded. */
     size = compose(dns, false, data);
     for (size_t n = 0; n < size; n++) {
-        s = answer(&ctx, data, n);
+        s = answer(&f.ctx, data, n);
         assert_string_equal(s, "-");
         free(s);
     }
-    s = answer(&ctx, data, size + 18);
+    s = answer(&f.ctx, data, size + 18);
     assert_string_equal(s, good);
     free(s);
-    ctx.endpoint = NULL;
-    s = answer(&ctx, data, size);
+    f.ctx.endpoint = NULL;
+    s = answer(&f.ctx, data, size);
     assert_string_equal(s, "-");
     free(s);
     free(dns);

@@ -13,7 +13,7 @@
 #include "openvswitch/util.h"
 #include "overlay/address.h"
 #include "packets.h"
-#include "tests/unit/frames.h"
+#include "tests/packet.h"
 
 #define UDP "1000 0035 0008 0000"
 #define SYN "1000 0050 00000001 00000000 5002 ffff 0000 0000"
@@ -41,17 +41,13 @@ answer(enum answer_why why, const struct answer_context *ctx,
         assert_int_equal(dp_packet_size(&reply), 0);
         ds_put_char(&ds, '-');
     } else {
-        struct in6_addr src;
-        uint8_t proto;
-        size_t n;
+        struct packet_reply r = packet_check(&reply);
+        const uint8_t *p = r.l4;
 
-        frames_check(&reply);
-
-        const uint8_t *p = frames_payload(&reply, &proto, &src, &n);
-
-        address_format(&src, &ds);
-        if (proto == IPPROTO_TCP) {
-            assert_int_equal(n, 20);
+        assert_true(endpoint_has_ip(ctx->endpoint, &r.dst));
+        address_format(&r.src, &ds);
+        if (r.proto == IPPROTO_TCP) {
+            assert_int_equal(r.n, 20);
             assert_int_equal(p[12], 0x50);
             assert_int_equal(get32(p + 14) >> 16, 0);       /* Window. */
             ds_put_format(&ds, " %x>%x seq %x ack %x flags %x",
@@ -59,8 +55,8 @@ answer(enum answer_why why, const struct answer_context *ctx,
                           get32(p + 8), p[13]);
         } else {
             ds_put_format(&ds, " %u/%u %u quotes %"PRIuSIZE, p[0], p[1],
-                          get32(p + 4), n - 8);
-            assert_memory_equal(p + 8, data + 14, n - 8);
+                          get32(p + 4), r.n - 8);
+            assert_memory_equal(p + 8, data + 14, r.n - 8);
         }
     }
     dp_packet_uninit(&reply);
@@ -70,19 +66,20 @@ answer(enum answer_why why, const struct answer_context *ctx,
 
 struct icmp_case {
     enum answer_why why;
-    struct frame frame;
+    struct packet packet;
     const char *answer;
 };
 
 static void
 check(const struct icmp_case *cases, size_t n)
 {
-    struct answer_context ctx = frames_context();
-    uint8_t *data = xmalloc(FRAME_SIZE_MAX);
+    struct packet_fixture f;
+    uint8_t *data = xmalloc(PACKET_MAX);
 
+    packet_fixture_init(&f);
     for (size_t i = 0; i < n; i++) {
-        size_t size = frames_compose(&cases[i].frame, data);
-        char *s = answer(cases[i].why, &ctx, data, size);
+        size_t size = packet_compose(&cases[i].packet, data);
+        char *s = answer(cases[i].why, &f.ctx, data, size);
 
         if (strcmp(s, cases[i].answer)) {
             fail_msg("case %"PRIuSIZE": %s, not %s", i, s, cases[i].answer);
@@ -330,19 +327,20 @@ test_bytes(void **state OVS_UNUSED)
         { true, 19, 9, "-" },               /* Longer than the frame. */
         { true, 19, 7, "-" },               /* Shorter than a UDP header. */
     };
-    struct answer_context ctx = frames_context();
-    uint8_t *data = xmalloc(FRAME_SIZE_MAX);
+    struct packet_fixture f;
+    uint8_t *data = xmalloc(PACKET_MAX);
 
+    packet_fixture_init(&f);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct frame frame = { .v6 = cases[i].v6, .proto = 17,
-                               .payload = UDP,
-                               .dst = cases[i].v6 ? "fd00:9::1"
-                                      : "10.9.0.1" };
-        size_t size = frames_compose(&frame, data);
+        struct packet packet = { .v6 = cases[i].v6, .proto = 17,
+                                 .payload = UDP,
+                                 .dst = cases[i].v6 ? "fd00:9::1"
+                                        : "10.9.0.1" };
+        size_t size = packet_compose(&packet, data);
 
         data[cases[i].at] = cases[i].byte;
 
-        char *s = answer(WHY_TTL, &ctx, data, size);
+        char *s = answer(WHY_TTL, &f.ctx, data, size);
         if (strcmp(s, cases[i].answer)) {
             fail_msg("case %"PRIuSIZE": %s, not %s", i, s, cases[i].answer);
         }
@@ -356,28 +354,29 @@ test_bytes(void **state OVS_UNUSED)
 static void
 test_sizes(void **state OVS_UNUSED)
 {
-    struct answer_context ctx = frames_context();
-    uint8_t *data = xzalloc(FRAME_SIZE_MAX);
+    struct packet_fixture f;
+    uint8_t *data = xzalloc(PACKET_MAX);
 
+    packet_fixture_init(&f);
     for (int v6 = 0; v6 < 2; v6++) {
-        struct frame frame = { .v6 = v6, .proto = 17, .payload = UDP };
-        size_t size = frames_compose(&frame, data);
+        struct packet packet = { .v6 = v6, .proto = 17, .payload = UDP };
+        size_t size = packet_compose(&packet, data);
         char *s;
 
         for (size_t n = 0; n < size; n++) {
-            s = answer(WHY_PORT, &ctx, data, n);
+            s = answer(WHY_PORT, &f.ctx, data, n);
             assert_string_equal(s, "-");
             free(s);
         }
-        s = answer(WHY_PORT, &ctx, data, size + 18);
+        s = answer(WHY_PORT, &f.ctx, data, size + 18);
         assert_string_equal(s, v6 ? "fd00:1::1 1/4 0 quotes 48"
                             : "10.1.0.1 3/3 0 quotes 28");
         free(s);
     }
-    ctx.endpoint = NULL;
+    f.ctx.endpoint = NULL;
 
-    struct frame frame = { .proto = 17, .payload = UDP };
-    char *s = answer(WHY_PORT, &ctx, data, frames_compose(&frame, data));
+    struct packet packet = { .proto = 17, .payload = UDP };
+    char *s = answer(WHY_PORT, &f.ctx, data, packet_compose(&packet, data));
 
     assert_string_equal(s, "-");
     free(s);

@@ -19,7 +19,7 @@
 #define GATEWAY "fe80::c57:ff:fe00:1"
 
 #define HEADER "86 00 0000 40 c0 2328 00000000 00000000 "
-#define LINK "01 01 0e5700000001 05 01 0000 000005aa "
+#define LINK "01 01 0e5700000001 05 01 0000 00000578 "
 #define PREFIX1 "03 04 40 80 00278d00 00093a80 00000000 " \
                 "fd000001000000000000000000000000 "
 #define PREFIX2 "03 04 40 80 00278d00 00093a80 00000000 " \
@@ -32,21 +32,20 @@
 static void
 expect(struct dp_packet *reply, const char *dst, const char *hex)
 {
-    static const struct eth_addr mac = ETH_ADDR_C(0a,57,0a,01,00,05);
+    static const struct eth_addr mac = WEB1_MAC;
     static const struct eth_addr all = ETH_ADDR_C(33,33,00,00,00,01);
     uint8_t expected[1500];
     size_t n_expected = packet_hex(hex, expected);
     struct in6_addr addr = packet_addr(dst), gateway = packet_addr(GATEWAY);
-    size_t n;
-    const uint8_t *p = packet_check(reply, mac, &n);
+    struct packet_reply r = packet_check(reply);
 
-    assert_memory_equal(p - 40 - 14,
+    assert_memory_equal(dp_packet_data(reply),
                         ipv6_addr_is_multicast(&addr) ? &all : &mac, 6);
-    assert_memory_equal(p - 32, &gateway, 16);
-    assert_memory_equal(p - 16, &addr, 16);
-    assert_int_equal(n, n_expected);
-    memcpy(&expected[2], &p[2], 2);
-    assert_memory_equal(p, expected, n);
+    assert_memory_equal(&r.src, &gateway, 16);
+    assert_memory_equal(&r.dst, &addr, 16);
+    assert_int_equal(r.n, n_expected);
+    memcpy(&expected[2], &r.l4[2], 2);
+    assert_memory_equal(r.l4, expected, r.n);
     dp_packet_clear(reply);
 }
 
@@ -60,7 +59,7 @@ test_compose(void **state OVS_UNUSED)
 
     dp_packet_init(&packet, 0);
     packet_fixture_init(&f);
-    assert_true(router_adv_compose(&f.network, 1450, &packet));
+    assert_true(router_adv_compose(&f.network, 1400, &packet));
     expect(&packet, "ff02::1", HEADER LINK PREFIX1 PREFIX2 RDNSS DNSSL);
 
     f.network.dhcp = false;
@@ -71,14 +70,14 @@ test_compose(void **state OVS_UNUSED)
            "01 01 0e5700000001 05 01 0000 00000500 " PREFIX1 PREFIX2);
 
     f.network.name = dotted;
-    assert_true(router_adv_compose(&f.network, 1450, &packet));
+    assert_true(router_adv_compose(&f.network, 1400, &packet));
     expect(&packet, "ff02::1", "86 00 0000 40 00 2328 00000000 00000000 "
            LINK PREFIX1 PREFIX2 "1f 06 0000 00002328 01 61 02 6263 1a "
            "6578616d706c655f6f665f33315f636861726163746572735f78 00 "
            "00000000 000000");
 
     f.network.gateways[2] = in6addr_any;
-    assert_false(router_adv_compose(&f.network, 1450, &packet));
+    assert_false(router_adv_compose(&f.network, 1400, &packet));
     assert_int_equal(dp_packet_size(&packet), 0);
     dp_packet_uninit(&packet);
 }
@@ -89,7 +88,6 @@ test_maxima(void **state OVS_UNUSED)
 {
     struct dp_packet packet;
     struct packet_fixture f;
-    size_t n;
 
     packet_fixture_init(&f);
     for (int i = 0; i < SUBNETS_MAX; i++) {
@@ -103,8 +101,8 @@ test_maxima(void **state OVS_UNUSED)
     f.network.n_dns = DNS_MAX;
     dp_packet_init(&packet, 0);
     assert_true(router_adv_compose(&f.network, MTU_MIN, &packet));
-    (void) packet_check(&packet, f.endpoint.mac, &n);       /* It aborts. */
-    assert_int_equal(n, 16 + 8 + 8 + 16 * 32 + 8 + 8 * 16 + 16);
+    assert_int_equal(packet_check(&packet).n,
+                     16 + 8 + 8 + 16 * 32 + 8 + 8 * 16 + 16);
     assert_true(dp_packet_size(&packet) <= 14 + MTU_MIN);
     dp_packet_uninit(&packet);
 }
@@ -166,12 +164,13 @@ test_answer(void **state OVS_UNUSED)
     packet_fixture_init(&f);
     dp_packet_init(&reply, 0);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        uint8_t l4[128], buf[256];
-        size_t n = packet_hex(cases[i].hex, l4);
-        size_t size = packet_frame(buf, f.endpoint.mac, cases[i].src,
-                                   cases[i].dst, IPPROTO_ICMPV6,
-                                   cases[i].hop_limit ? cases[i].hop_limit
-                                   : 255, l4, n);
+        const struct packet packet = {
+            .src = cases[i].src, .dst = cases[i].dst,
+            .proto = IPPROTO_ICMPV6, .payload = cases[i].hex,
+            .hop_limit = cases[i].hop_limit ? cases[i].hop_limit : 255,
+        };
+        uint8_t buf[256];
+        size_t size = packet_compose(&packet, buf);
 
         buf[cases[i].at] ^= 0x41;
 
