@@ -21,6 +21,7 @@ VLOG_DEFINE_THIS_MODULE(attachment);
 
 enum {
     WRITING_DELAY_MS = 50,
+    ROUTES_DELAY_MS = 20,
     ANNOUNCE_INTERVAL_MS = 1000,    /* Between the first and the second. */
 };
 
@@ -120,14 +121,10 @@ attachment_network(const struct endpoints *e, const struct attachment *a)
     return e->list ? peerlist_network(e->list, a->ep.network) : NULL;
 }
 
-/* Of what a namespace is given for its network; 0: nothing. */
+/* Of what decides on the routes of a namespace; never 0. */
 static uint32_t
 hash_routes(const struct network *net)
 {
-    if (!net || (!net->n_routes && !network_gateway(net, true)
-                 && !network_gateway(net, false))) {
-        return 0;
-    }
     uint32_t routes = hash_bytes(net->gateways, sizeof net->gateways, 0);
     for (size_t i = 0; i < net->n_routes; i++) {
         /* Not the whole struct, which has gaps. */
@@ -135,24 +132,45 @@ hash_routes(const struct network *net)
         routes = hash_bytes(&net->routes[i].via, 16,
                             routes + net->routes[i].dst.len);
     }
-    return routes;
+    return routes ? routes : 1;
 }
 
-/* What the namespace should know of its network may have changed. */
-void
-attachment_update_routes(struct endpoints *e, struct attachment *a)
+static bool
+routes_are_due(const struct endpoints *e, const struct attachment *a)
 {
     const struct network *net = attachment_network(e, a);
-    if (!net || a->ep.tap || a->ep.dhcp) {
+    return (net && a->ifindex && !a->ep.tap && !a->ep.dhcp
+            && a->routes != hash_routes(net));
+}
+
+/* Not at once: a new gateway is not asked for before the switch has its flows,
+ * since who asks in vain waits a second. */
+void
+attachment_routes_changed(struct endpoints *e, struct attachment *a)
+{
+    if (routes_are_due(e, a)) {
+        attachment_check_soon(e, a, ROUTES_DELAY_MS);
+    }
+}
+
+static void
+update_routes(struct endpoints *e, struct attachment *a)
+{
+    const struct network *net = attachment_network(e, a);
+    char *error = NULL;
+    int netns = open_netns(a, &error);
+    if (netns < 0) {
+        free(error);                /* Its link goes with it: we hear. */
         return;
     }
-    uint32_t routes = hash_routes(net);
-    if (a->routes != routes) {
-        a->routes = routes;
-        if (a->ifindex && routes) {
-            links_add_routes(&a->ep, net);
-        }
+    a->routes = hash_routes(net);
+    error = links_update_routes(kernel_rtnl(e->kernel), &a->ep, net, netns,
+                                a->ifindex);
+    if (error) {
+        e->ops->report(e->aux, "endpoint %s: %s", a->ep.name, error);
+        free(error);
     }
+    close(netns);
 }
 
 void
@@ -303,7 +321,8 @@ attachment_make_link(struct endpoints *e, struct attachment *a)
         a->netns = -1;
     }
     if (!error) {
-        a->routes = hash_routes(attachment_network(e, a));
+        const struct network *net = attachment_network(e, a);
+        a->routes = net ? hash_routes(net) : 0;
         return;
     }
     VLOG_WARN("endpoint %s: %s", a->ep.name, error);
@@ -315,7 +334,7 @@ attachment_make_link(struct endpoints *e, struct attachment *a)
     attachment_leave(e, a);
 }
 
-/* Something happened to the host's end of the link. */
+/* Something happened to the host's end of the link, or its routes are due. */
 void
 attachment_check_link(struct endpoints *e, struct attachment *a)
 {
@@ -326,6 +345,9 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
     int ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
     if (ifindex && ifindex == a->ifindex) {
         (void) rtnl_veth_up(kernel_rtnl(e->kernel), ifindex);
+        if (routes_are_due(e, a)) {
+            update_routes(e, a);
+        }
         return;                     /* If that fails, it has gone: we hear. */
     }
 

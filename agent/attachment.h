@@ -56,7 +56,8 @@ struct attachment {
     bool explicit_mac;
     ofp_port_t ofport;              /* 0: none; see 'ofport_node'. */
     struct hmap_node ofport_node;   /* In 'by_ofport', if it has one. */
-    uint32_t routes;                /* Hash of those that it was given. */
+    uint32_t routes;                /* Hash of what it was given them by; 0:
+                                     * not known. */
     uint32_t vni;                   /* 0: its network is not listed. */
     struct plan share;              /* What the switch has of it. */
     uint64_t flow_seqno;            /* Covers 'share'; 0: not sent yet. */
@@ -112,7 +113,8 @@ void attachment_set_problem(struct attachment *, char *problem); /* Takes it
 /* Its network, or NULL. */
 const struct network *attachment_network(const struct endpoints *,
                                          const struct attachment *);
-void attachment_update_routes(struct endpoints *, struct attachment *);
+/* What its namespace should know of its network may have changed. */
+void attachment_routes_changed(struct endpoints *, struct attachment *);
 void attachment_set_ofport(struct endpoints *, struct attachment *,
                            ofp_port_t);
 
@@ -131,7 +133,7 @@ void attachment_finish_leaving(struct endpoints *, struct attachment *);
 
 /* Makes its link; a failure makes it leave. */
 void attachment_make_link(struct endpoints *, struct attachment *);
-/* Something happened to the host's end of its link. */
+/* Something happened to the host's end of its link, or its routes are due. */
 void attachment_check_link(struct endpoints *, struct attachment *);
 void attachment_check_soon(struct endpoints *, struct attachment *,
                            int delay_ms);

@@ -85,7 +85,7 @@ endpoints_set_list(struct endpoints *e, const struct peerlist *list,
     struct shash_node *node;
     SHASH_FOR_EACH (node, &e->by_name) {
         attachment_update_share(e, node->data);
-        attachment_update_routes(e, node->data);
+        attachment_routes_changed(e, node->data);
         attachment_advance(e, node->data);
     }
 }
@@ -584,4 +584,5 @@ adopt(struct endpoints *e, const struct switchdb_port *port)
         }
         attachment_advance(e, a);
     }
+    attachment_routes_changed(e, a);
 }

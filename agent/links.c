@@ -17,6 +17,17 @@
 /* Where the underlay's MTU is not known: Ethernet's, less the overhead. */
 enum { DEFAULT_MTU = 1500 - VXLAN_OVERHEAD_IPV4 };
 
+/* Behind the 1024 of the default route that the same gateway's advertisements
+ * bring: with that one, it would be in the way of ours. */
+enum { IPV6_METRIC = 1025 };
+
+/* What a namespace is given: the network's, and two default routes. */
+enum { ROUTES_MAX = NETWORK_ROUTES_MAX + 2 };
+struct routes {
+    struct rtnl_route a[ROUTES_MAX];
+    size_t n;
+};
+
 static char *make_alias(const char *bridge, const char *endpoint);
 static bool alias_matches(const struct rtnl_link *, const char *bridge,
                           const char *endpoint);
@@ -31,8 +42,11 @@ static int add_veth(struct rtnl *, const char *bridge,
 static int configure_inside(const struct endpoint *, const struct network *,
                             int netns, int ifindex, bool netdev);
 static void deafen(const struct endpoint *);
+static bool same_place(const struct rtnl_route *, const struct prefix *dst);
 static int add_routes(struct rtnl *inside, int ifindex,
                       const struct endpoint *, const struct network *);
+static int update_routes(struct rtnl *inside, int ifindex,
+                         const struct endpoint *, const struct network *);
 
 bool
 links_inside_exists(int netns, const char *ifname)
@@ -155,23 +169,28 @@ links_set_mtu(struct rtnl *rtnl, const struct endpoint *ep, int ifindex,
     }
 }
 
-void
-links_add_routes(const struct endpoint *ep, const struct network *net)
+/* Finds the end inside by its pair: its name may have been changed. */
+char *
+links_update_routes(struct rtnl *rtnl, const struct endpoint *ep,
+                    const struct network *net, int netns, int ifindex)
 {
-    char *error = NULL;
-    struct rtnl *inside;
     struct rtnl_link link;
-    int netns = netns_open(ep->netns, &error);
-    free(error);
-    if (netns >= 0 && !rtnl_open(netns, &inside)) {
-        if (!rtnl_link_get(inside, ep->ifname, &link)) {
-            (void) add_routes(inside, link.ifindex, ep, net); /* If it can. */
+    struct rtnl *inside;
+    if (rtnl_link_get_index(rtnl, ifindex, &link)) {
+        return NULL;                /* It is going: we hear. */
+    }
+    int error = rtnl_open(netns, &inside);
+    if (!error) {
+        error = rtnl_link_get_index(inside, link.peer_ifindex, &link);
+        if (!error && link.peer_ifindex == ifindex) {
+            error = update_routes(inside, link.ifindex, ep, net);
         }
         rtnl_close(inside);
     }
-    if (netns >= 0) {
-        close(netns);
-    }
+    return (error
+            ? xasprintf("could not bring its routes in %s up to date: %s",
+                        ep->netns, ovs_strerror(-error))
+            : NULL);
 }
 
 struct orphans_aux {
@@ -333,50 +352,160 @@ configure_inside(const struct endpoint *ep, const struct network *net,
     return error;
 }
 
-static int
-add_route(struct rtnl *inside, int ifindex, const struct prefix *dst,
-          const struct in6_addr *via)
+static bool
+same_place(const struct rtnl_route *route, const struct prefix *dst)
 {
-    struct rtnl_route route = {
+    return (route->dst.len == dst->len
+            && ipv6_addr_equals(&route->dst.addr, &dst->addr));
+}
+
+/* Who has 'addr' is on the same segment: a neighbour, even if no address of
+ * the endpoint's has it within its prefix. */
+static bool
+is_on_link(const struct endpoint *ep, const struct in6_addr *addr)
+{
+    for (size_t i = 0; i < ep->n_ips; i++) {
+        if (prefix_contains(&ep->ips[i], addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+want_route(struct routes *routes, const struct endpoint *ep,
+           const struct prefix *dst, const struct in6_addr *via, int ifindex)
+{
+    for (size_t i = 0; i < routes->n; i++) {
+        if (same_place(&routes->a[i], dst)) {
+            return;                 /* The one that is listed. */
+        }
+    }
+    routes->a[routes->n++] = (struct rtnl_route) {
         .dst = *dst,
         .has_gateway = true,
         .gateway = *via,
+        .onlink = !is_on_link(ep, via),
         .oif = ifindex,
-        .protocol = RTPROT_STATIC,
+        .protocol = LINKS_ROUTE_PROTOCOL,
         .scope = RT_SCOPE_UNIVERSE,
+        .metric = prefix_is_v4(dst) ? 0 : IPV6_METRIC,
     };
-    int error = rtnl_route_add(inside, &route);
-    return error == -EEXIST ? 0 : error;
 }
 
-/* The default route and those of the network, for the families in which the
+/* As DHCP says: that of the subnet of its first address that has one. */
+static const struct in6_addr *
+own_gateway(const struct endpoint *ep, const struct network *net, bool v4)
+{
+    const struct in6_addr *gateway = NULL;
+    for (size_t i = 0; i < ep->n_ips && !gateway; i++) {
+        if (prefix_is_v4(&ep->ips[i]) == v4) {
+            (void) network_subnet(net, &ep->ips[i].addr, &gateway);
+        }
+    }
+    return gateway;
+}
+
+/* Those of the network and the default route, for the families in which the
  * endpoint has an address. */
-static int
-add_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
-           const struct network *net)
+static void
+want_routes(struct routes *routes, const struct endpoint *ep,
+            const struct network *net, int ifindex)
 {
     bool has[2] = { false, false };
     for (size_t i = 0; i < ep->n_ips; i++) {
         has[prefix_is_v4(&ep->ips[i])] = true;
     }
-    int error = 0;
-    for (size_t i = 0; i < net->n_routes && !error; i++) {
+    routes->n = 0;
+    for (size_t i = 0; i < net->n_routes; i++) {
         const struct route *r = &net->routes[i];
         if (has[address_is_v4(&r->via)] && !endpoint_has_ip(ep, &r->via)) {
-            error = add_route(inside, ifindex, &r->dst, &r->via);
+            want_route(routes, ep, &r->dst, &r->via, ifindex);
         }
     }
-    for (int v4 = 0; v4 < 2 && !error; v4++) {
-        const struct in6_addr *gateway = network_gateway(net, v4);
-        if (has[v4] && gateway) {
+    for (int v4 = 0; v4 < 2; v4++) {
+        const struct in6_addr *gateway = own_gateway(ep, net, v4);
+        if (gateway) {
             struct prefix all = { .len = 0 };
             if (v4) {
                 in6_addr_set_mapped_ipv4(&all.addr, 0);
             }
-            error = add_route(inside, ifindex, &all, gateway);
+            want_route(routes, ep, &all, gateway, ifindex);
         }
     }
+}
+
+/* To a link that has none yet. */
+static int
+add_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
+           const struct network *net)
+{
+    struct routes wanted;
+    int error = 0;
+    want_routes(&wanted, ep, net, ifindex);
+    for (size_t i = 0; i < wanted.n && !error; i++) {
+        error = rtnl_route_add(inside, &wanted.a[i]);
+        error = error == -EEXIST ? 0 : error;
+    }
     return error;
+}
+
+struct stale_aux {
+    const struct routes *wanted;
+    bool there[ROUTES_MAX];         /* Each of 'wanted'. */
+    struct rtnl_route *stale;
+    size_t n, allocated;
+};
+
+static void
+sort_out(const struct rtnl_route *route, void *aux_)
+{
+    struct stale_aux *aux = aux_;
+    for (size_t i = 0; i < aux->wanted->n; i++) {
+        const struct rtnl_route *w = &aux->wanted->a[i];
+        if (same_place(w, &route->dst) && w->metric == route->metric
+            && route->has_gateway
+            && ipv6_addr_equals(&w->gateway, &route->gateway)) {
+            aux->there[i] = true;
+            return;
+        }
+    }
+    if (aux->n >= aux->allocated) {
+        aux->stale = x2nrealloc(aux->stale, &aux->allocated,
+                                sizeof *aux->stale);
+    }
+    aux->stale[aux->n++] = *route;
+}
+
+/* What takes the place of a stale one is there before that goes: at no moment
+ * is there no way. */
+static int
+update_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
+              const struct network *net)
+{
+    struct routes wanted;
+    struct stale_aux aux = { .wanted = &wanted };
+    want_routes(&wanted, ep, net, ifindex);
+    int first = rtnl_link_routes_dump(inside, ifindex, LINKS_ROUTE_PROTOCOL,
+                                      sort_out, &aux);
+    for (size_t i = 0; i < wanted.n && !first; i++) {
+        const struct rtnl_route *w = &wanted.a[i];
+        if (!aux.there[i]) {
+            bool replaces = false;
+            for (size_t j = 0; j < aux.n; j++) {
+                replaces |= same_place(w, &aux.stale[j].dst);
+            }
+            int error = (replaces ? rtnl_route_append(inside, w)
+                         : rtnl_route_add(inside, w));
+            first = first || error == -EEXIST ? first : error;
+        }
+    }
+    for (size_t i = 0; i < aux.n; i++) {
+        int error = rtnl_route_del(inside, &aux.stale[i]);
+        first = first || error == -ESRCH ? first : error;
+    }
+    free(aux.stale);
+    return first;
 }
 
 /* The host's stack sees what comes out of an endpoint's link before the

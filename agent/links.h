@@ -27,9 +27,17 @@ char *links_make(struct rtnl *, struct reaper *, const char *bridge,
                  const struct endpoint *, const struct network *, int netns, int mtu, bool netdev,
                  int *ifindex);
 
-/* Adds the routes that the endpoint's network gives to its namespace; those
- * that are there stay.  What cannot be reached is left. */
-void links_add_routes(const struct endpoint *, const struct network *);
+/* The protocol number of the routes that an endpoint's namespace is given, by
+ * which they are told from others'; rtnetlink(7) and iproute2's rt_protos give
+ * it to nobody. */
+enum { LINKS_ROUTE_PROTOCOL = 87 };
+
+/* Brings those routes, in namespace 'netns' by the link whose host's end is
+ * 'ifindex', to what the network gives now: adds what lacks, then removes what
+ * is too many.  A route of somebody else's that has the place of one stays in
+ * it.  Goes on after an error; returns NULL or an owned message. */
+char *links_update_routes(struct rtnl *, const struct endpoint *,
+                          const struct network *, int netns, int ifindex);
 
 /* The ifindex of the endpoint's host end, 0 if there is none or it is not
  * ours. */

@@ -18,6 +18,8 @@ static void put_broadcast(struct nlmsghdr *, const struct prefix *);
 static void put_gateway(struct nlmsghdr *, const struct rtnl_route *);
 static void put_ip(struct nlmsghdr *, uint16_t type, const struct in6_addr *);
 static void put_dump(struct rtnl *, uint16_t type, size_t header_size);
+static int dump_link_routes(struct rtnl *, int family, int oif,
+                            uint8_t protocol, struct ofpbuf *items);
 static int ip_family(const struct in6_addr *);
 static const void *ip_bytes(const struct in6_addr *, size_t *size);
 static void oif_reply(const struct nlmsghdr *, void *oif);
@@ -87,9 +89,39 @@ rtnl_routes_dump(struct rtnl *rtnl,
 }
 
 int
+rtnl_link_routes_dump(struct rtnl *rtnl, int oif, uint8_t protocol,
+                      void (*cb)(const struct rtnl_route *, void *aux),
+                      void *aux)
+{
+    struct ofpbuf items;
+    ofpbuf_init(&items, 0);
+    rtnl_set_strict(rtnl, true);
+    int error = dump_link_routes(rtnl, AF_INET, oif, protocol, &items);
+    if (!error) {
+        error = dump_link_routes(rtnl, AF_INET6, oif, protocol, &items);
+    }
+    rtnl_set_strict(rtnl, false);
+    const struct rtnl_route *routes = items.data;
+    for (size_t i = 0; !error && i < items.size / sizeof *routes; i++) {
+        if (routes[i].oif == oif && routes[i].protocol == protocol) {
+            cb(&routes[i], aux);
+        }
+    }
+    ofpbuf_uninit(&items);
+    return error;
+}
+
+int
 rtnl_route_add(struct rtnl *rtnl, const struct rtnl_route *route)
 {
     return route_change(rtnl, route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+}
+
+int
+rtnl_route_append(struct rtnl *rtnl, const struct rtnl_route *route)
+{
+    return route_change(rtnl, route, RTM_NEWROUTE,
+                        NLM_F_CREATE | NLM_F_APPEND);
 }
 
 int
@@ -224,6 +256,20 @@ put_dump(struct rtnl *rtnl, uint16_t type, size_t header_size)
     /* All such headers begin with the family; zero is AF_UNSPEC. */
     struct nlmsghdr *nlh = rtnl_put(rtnl, type, NLM_F_DUMP);
     mnl_nlmsg_put_extra_header(nlh, header_size);
+}
+
+/* An old kernel takes no notice of what is asked for, and tells of all. */
+static int
+dump_link_routes(struct rtnl *rtnl, int family, int oif, uint8_t protocol,
+                 struct ofpbuf *items)
+{
+    struct nlmsghdr *nlh = rtnl_put(rtnl, RTM_GETROUTE, NLM_F_DUMP);
+    struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof *rtm);
+    rtm->rtm_family = family;
+    rtm->rtm_protocol = protocol;
+    mnl_attr_put_u32(nlh, RTA_OIF, oif);
+    return rtnl_dump(rtnl, sizeof(struct rtnl_route), rtnl_parse_route,
+                     items);
 }
 
 static int

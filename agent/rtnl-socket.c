@@ -88,6 +88,13 @@ rtnl_fd(const struct rtnl *rtnl)
     return mnl_socket_get_fd(rtnl->mnl);
 }
 
+void
+rtnl_set_strict(struct rtnl *rtnl, bool strict)
+{
+    (void) mnl_socket_setsockopt(rtnl->mnl, NETLINK_GET_STRICT_CHK,
+                                 &(int) { strict }, sizeof(int));
+}
+
 struct nlmsghdr *
 rtnl_put(struct rtnl *rtnl, uint16_t type, uint16_t flags)
 {

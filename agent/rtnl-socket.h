@@ -17,6 +17,10 @@ enum { RTNL_REPLY_SIZE = 32 << 10 };
 
 int rtnl_fd(const struct rtnl *);
 
+/* Is a dump to tell only of what its request describes
+ * (NETLINK_GET_STRICT_CHK)?  Without effect before Linux 4.20. */
+void rtnl_set_strict(struct rtnl *, bool strict);
+
 /* Puts one more message, with room for RTNL_MESSAGE_MAX bytes; the caller adds
  * the rest with mnl_nlmsg_put_extra_header() and mnl_attr_put*(), before the
  * next rtnl_put(), rtnl_transact() or rtnl_dump(). */

@@ -116,7 +116,15 @@ struct rtnl_route {
 };
 int rtnl_routes_dump(struct rtnl *, void (*cb)(const struct rtnl_route *,
                                                void *aux), void *aux);
+/* Only those of 'protocol' that lead by link 'oif'.  Since Linux 4.20 the
+ * kernel itself passes over the others, however many. */
+int rtnl_link_routes_dump(struct rtnl *, int oif, uint8_t protocol,
+                          void (*cb)(const struct rtnl_route *, void *aux),
+                          void *aux);
 int rtnl_route_add(struct rtnl *, const struct rtnl_route *); /* -EEXIST. */
+/* Beside another one to the same prefix with the same metric, which is used
+ * before it, or in turn with it (IPv6).  -EEXIST only if it is the same. */
+int rtnl_route_append(struct rtnl *, const struct rtnl_route *);
 int rtnl_route_del(struct rtnl *, const struct rtnl_route *); /* -ESRCH. */
 
 /* The interface that a packet to 'dst' leaves by (RTM_GETROUTE); lo's for an
