@@ -49,6 +49,9 @@ static const struct endpoint *find_endpoint(const char *name,
                                             const char *network,
                                             const void *asker);
 static void advertise(struct gateway *, const struct network *);
+static void retire(struct gateway *, const struct network *);
+static void to_endpoints(struct gateway *, const struct network *,
+                         struct dp_packet *);
 static void send_reply(struct gateway *, struct dp_packet *, ofp_port_t);
 static void ask_peers(struct gateway *, const struct network *,
                       const void *frame, size_t);
@@ -77,7 +80,18 @@ gateway_destroy(struct gateway *g)
 void
 gateway_set_list(struct gateway *g, const struct peerlist *list)
 {
+    const struct peerlist *old = g->list;
+    struct shash_node *node;
     g->list = list;
+    SHASH_FOR_EACH (node, &list->networks) {
+        const struct network *now = node->data;
+        const struct network *was = (old ? peerlist_network(old, now->name)
+                                     : NULL);
+        if (was && network_gateway(was, false)
+            && !network_gateway(now, false)) {
+            retire(g, was);
+        }
+    }
     g->advertise_at = time_msec();  /* Something may be new to tell. */
 }
 
@@ -259,9 +273,27 @@ advertise(struct gateway *g, const struct network *net)
     struct dp_packet packet;
     dp_packet_init(&packet, 512);
     if (router_adv_compose(net, g->mtu, &packet)) {
-        char *actions = xasprintf("group:%"PRIu32, GROUP_NETWORK(net->vni));
-        ofswitch_packet_out(g->sw, &packet, actions);
-        free(actions);
+        to_endpoints(g, net, &packet);
     }
     dp_packet_uninit(&packet);
+}
+
+/* Or they would keep their default routes for ROUTER_ADV_LIFETIME_S. */
+static void
+retire(struct gateway *g, const struct network *was)
+{
+    struct dp_packet packet;
+    dp_packet_init(&packet, 128);
+    router_adv_compose_last(&packet);
+    to_endpoints(g, was, &packet);
+    dp_packet_uninit(&packet);
+}
+
+static void
+to_endpoints(struct gateway *g, const struct network *net,
+             struct dp_packet *packet)
+{
+    char *actions = xasprintf("group:%"PRIu32, GROUP_NETWORK(net->vni));
+    ofswitch_packet_out(g->sw, packet, actions);
+    free(actions);
 }

@@ -14,6 +14,7 @@ struct gateway;
 
 struct gateway *gateway_create(const struct endpoints *, struct ofswitch *);
 void gateway_destroy(struct gateway *);
+/* While the list before this one is still there. */
 void gateway_set_list(struct gateway *, const struct peerlist *);
 void gateway_set_mtu(struct gateway *, int mtu);
 void gateway_run(struct gateway *);

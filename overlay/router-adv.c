@@ -51,6 +51,15 @@ router_adv_compose(const struct network *net, int mtu,
     return compose(net, mtu, all_nodes_mac, &all_nodes, packet);
 }
 
+void
+router_adv_compose_last(struct dp_packet *packet)
+{
+    static const struct eth_addr mac = GATEWAY_MAC;
+    struct in6_addr src = address_link_local(mac);
+    compose_nd_ra(packet, mac, all_nodes_mac, &src, &all_nodes, CUR_HOP_LIMIT,
+                  0, 0, 0, 0, 0);
+}
+
 /* --- solicitations ------------------------------------------------------- */
 
 /* RFC 4861, section 6.1.1. */

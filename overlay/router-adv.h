@@ -19,4 +19,8 @@ bool router_adv_answer(const struct answer_context *, const void *frame,
 /* One to all nodes (ff02::1).  False if the network has no IPv6 gateway. */
 bool router_adv_compose(const struct network *, int mtu, struct dp_packet *);
 
+/* The last one to all nodes: that the gateway is no router any more (RFC 4861,
+ * section 6.2.5). */
+void router_adv_compose_last(struct dp_packet *);
+
 #endif /* overlay/router-adv.h */

@@ -71,6 +71,11 @@ def wait_routes(e, wanted):
     wait_for(same, 3, f"{e} has the routes {wanted}")
 
 
+def wait_advised(e):
+    wait_for(lambda: "default" in e.ip("-6", "route", "show", "proto", "ra"),
+             10, "a router advertisement has come")
+
+
 @pytest.fixture(scope="module")
 def module_lab(request):
     with shared_lab(request, networks=networks(*gateways(1), *ROUTES)) as lab:
@@ -106,8 +111,11 @@ def test_gateway_moves(lab):
 
 def test_gateway_goes_and_comes(lab):
     e = Endpoint(lab.hosts[0], "goes")
+    wait_advised(e)
     write(lab)
     wait_routes(e, set())
+    wait_for(lambda: "default" not in e.ip("-6", "route"), 3,
+             "the advertised default route goes as well")
     write(lab, *gateways(1), *ROUTES)
     wait_routes(e, defaults(1) | VIA)
 
@@ -127,8 +135,7 @@ def test_route_changes_goes_and_comes(lab):
 def test_router_advertisements_are_not_in_the_way(lab):
     """They bring another default route by the same gateway."""
     e = Endpoint(lab.hosts[0], "advised")
-    wait_for(lambda: "default" in e.ip("-6", "route", "show", "proto", "ra"),
-             10, "a router advertisement has come")
+    wait_advised(e)
     write(lab, *gateways(2))
     wait_routes(e, defaults(2))
     assert "default" in e.ip("-6", "route", "show", "proto", "ra")

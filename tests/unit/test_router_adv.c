@@ -82,6 +82,18 @@ test_compose(void **state OVS_UNUSED)
     dp_packet_uninit(&packet);
 }
 
+static void
+test_compose_last(void **state OVS_UNUSED)
+{
+    struct dp_packet packet;
+
+    dp_packet_init(&packet, 0);
+    router_adv_compose_last(&packet);
+    expect(&packet, "ff02::1", "86 00 0000 40 00 0000 00000000 00000000 "
+           "01 01 0e5700000001");
+    dp_packet_uninit(&packet);
+}
+
 /* As much as a network may have still fits the smallest MTU. */
 static void
 test_maxima(void **state OVS_UNUSED)
@@ -202,6 +214,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compose),
+        cmocka_unit_test(test_compose_last),
         cmocka_unit_test(test_maxima),
         cmocka_unit_test(test_answer),
     };
