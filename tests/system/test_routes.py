@@ -192,6 +192,19 @@ def test_renamed_interface_is_found(lab):
     wait_routes(e, defaults(2) | {"10.9.0.0/16 via 10.1.200.7"})
 
 
+def test_what_cannot_be_set_is_told(lab):
+    e = Endpoint(lab.hosts[0], "down")
+    e.ip("link", "set", "eth0", "down")
+    write(lab, *gateways(2))
+    wait_for(lambda: "endpoint down: could not bring its routes in "
+             "/run/netns/down up to date" in reports(e.host), 3,
+             "the agent tells of it")
+    e.ip("link", "set", "eth0", "up")
+    write(lab, *gateways(3))
+    wait_for(lambda: "default via 10.1.0.3" in ours(e), 3,
+             "the next change is in force")
+
+
 def test_list_changes_while_the_agent_is_away(lab):
     host = lab.hosts[0]
     e = Endpoint(host, "away")
