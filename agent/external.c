@@ -426,7 +426,9 @@ apply(struct external *x)
         error = rtnl_veth_up(rtnl, x->host_ifindex);
     }
     for (size_t i = 0; i < ARRAY_SIZE(ips) && !error; i++) {
-        error = rtnl_address_add(rtnl, x->host_ifindex, &ips[i]);
+        if (!kernel_has_address(x->kernel, x->host_ifindex, &ips[i])) {
+            error = rtnl_address_add(rtnl, x->host_ifindex, &ips[i]);
+        }
         if (error && i) {
             error = 0;              /* A host without IPv6. */
         }

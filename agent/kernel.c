@@ -5,25 +5,33 @@
 
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include <string.h>
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(kernel);
 
+struct addresses {
+    struct in6_addr *addrs;
+    struct place {
+        int ifindex, len;           /* Where, and of which subnet. */
+    } *places;                      /* Parallel to 'addrs'. */
+    size_t n, allocated;
+};
+
 struct kernel {
     struct rtnl *rtnl;
     struct rtnl_monitor *monitor;
     struct event *event;
-    struct in6_addr *addrs;
-    int *ifindexes;                 /* Parallel to 'addrs'. */
-    size_t n, allocated;
+    struct addresses addresses;
     const struct kernel_events *events;
     void *aux;
 };
 
-static void scan(struct kernel *);
-static void add_address(const struct rtnl_addr *, void *kernel);
+static bool scan(struct kernel *);
+static void add_address(const struct rtnl_addr *, void *addresses);
+static void free_addresses(struct addresses *);
 static void handle_readable(evutil_socket_t, short what, void *kernel);
 static void handle_link(const struct rtnl_link *, bool deleted, void *kernel);
 static void handle_address(const struct rtnl_addr *, bool deleted,
@@ -64,8 +72,7 @@ kernel_destroy(struct kernel *k)
         event_free(k->event);
         rtnl_monitor_close(k->monitor);
         rtnl_close(k->rtnl);
-        free(k->addrs);
-        free(k->ifindexes);
+        free_addresses(&k->addresses);
         free(k);
     }
 }
@@ -80,8 +87,22 @@ void
 kernel_addresses(const struct kernel *k, const struct in6_addr **addrs,
                  size_t *n)
 {
-    *addrs = k->addrs;
-    *n = k->n;
+    *addrs = k->addresses.addrs;
+    *n = k->addresses.n;
+}
+
+bool
+kernel_has_address(const struct kernel *k, int ifindex,
+                   const struct prefix *ip)
+{
+    const struct addresses *a = &k->addresses;
+    for (size_t i = 0; i < a->n; i++) {
+        if (a->places[i].ifindex == ifindex && a->places[i].len == ip->len
+            && ipv6_addr_equals(&a->addrs[i], &ip->addr)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int
@@ -89,9 +110,9 @@ kernel_underlay_mtu(struct kernel *k, const struct in6_addr *address,
                     int *ifindex)
 {
     *ifindex = 0;
-    for (size_t i = 0; i < k->n; i++) {
-        if (ipv6_addr_equals(&k->addrs[i], address)) {
-            *ifindex = k->ifindexes[i];
+    for (size_t i = 0; i < k->addresses.n; i++) {
+        if (ipv6_addr_equals(&k->addresses.addrs[i], address)) {
+            *ifindex = k->addresses.places[i].ifindex;
         }
     }
     struct rtnl_link link;
@@ -101,31 +122,50 @@ kernel_underlay_mtu(struct kernel *k, const struct in6_addr *address,
     return rtnl_link_get_index(k->rtnl, *ifindex, &link) ? 0 : link.mtu;
 }
 
-static void
+/* Reads the addresses; returns whether they are others than before.  The
+ * kernel tells of an address also when no more than its lifetime is new. */
+static bool
 scan(struct kernel *k)
 {
-    k->n = 0;
-    int error = rtnl_addrs_dump(k->rtnl, add_address, k);
+    struct addresses now = { .n = 0 }, *was = &k->addresses;
+    int error = rtnl_addrs_dump(k->rtnl, add_address, &now);
     if (error) {
         VLOG_WARN("could not read this host's addresses: %s",
                   ovs_strerror(-error));
+        free_addresses(&now);
+        return false;
     }
+    bool same = (now.n == was->n
+                 && (!now.n
+                     || (!memcmp(now.addrs, was->addrs,
+                                 now.n * sizeof *now.addrs)
+                         && !memcmp(now.places, was->places,
+                                    now.n * sizeof *now.places))));
+    free_addresses(was);
+    *was = now;
+    return !same;
 }
 
 static void
-add_address(const struct rtnl_addr *a, void *k_)
+add_address(const struct rtnl_addr *a, void *addresses_)
 {
-    struct kernel *k = k_;
+    struct addresses *as = addresses_;
     if (a->scope == RT_SCOPE_HOST || a->scope == RT_SCOPE_LINK) {
         return;
     }
-    if (k->n >= k->allocated) {
-        k->addrs = x2nrealloc(k->addrs, &k->allocated, sizeof *k->addrs);
-        k->ifindexes = xrealloc(k->ifindexes,
-                                k->allocated * sizeof *k->ifindexes);
+    if (as->n >= as->allocated) {
+        as->addrs = x2nrealloc(as->addrs, &as->allocated, sizeof *as->addrs);
+        as->places = xrealloc(as->places, as->allocated * sizeof *as->places);
     }
-    k->addrs[k->n] = a->ip.addr;
-    k->ifindexes[k->n++] = a->ifindex;
+    as->addrs[as->n] = a->ip.addr;
+    as->places[as->n++] = (struct place) { a->ifindex, a->ip.len };
+}
+
+static void
+free_addresses(struct addresses *as)
+{
+    free(as->addrs);
+    free(as->places);
 }
 
 static void
@@ -148,8 +188,9 @@ handle_address(const struct rtnl_addr *a OVS_UNUSED,
                bool deleted OVS_UNUSED, void *k_)
 {
     struct kernel *k = k_;
-    scan(k);
-    k->events->addresses(k->aux);
+    if (scan(k)) {
+        k->events->addresses(k->aux);
+    }
 }
 
 static void

@@ -28,6 +28,8 @@ struct rtnl *kernel_rtnl(struct kernel *);
 /* This host's addresses, without loopback and link-local ones. */
 void kernel_addresses(const struct kernel *, const struct in6_addr **,
                       size_t *n);
+bool kernel_has_address(const struct kernel *, int ifindex,
+                        const struct prefix *);
 
 /* The MTU of the interface that has 'address', or that a packet to 'address'
  * leaves by, and its ifindex; both 0 if neither is known. */

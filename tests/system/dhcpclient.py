@@ -33,8 +33,8 @@ class Client:
         # Renamed, as somebody may read an event while it is written.
         self._write("script", self.SCRIPT.format(
             dir=self.dir, path=PATH, ifname=self.ifname,
-            event="{ echo event=yes; env; } >$dir/new; "
-                  'mv $dir/new "$dir/event-$event"'))
+            event="{ echo event=yes; env; } >$dir/new.$$; "
+                  'mv $dir/new.$$ "$dir/event-$event"'))
         self.host.sh(f"chmod 755 {self.dir}/script")
         for name, text in self.FILES.items():
             self._write(name, text)
@@ -244,7 +244,12 @@ require dhcp_server_identifier
     def renew(self):
         self.forget()
         self.host.run(self.argv("-N"), netns=self.netns)
-        return self.wait("RENEW", "REBOOT", "REBIND", "BOUND")
+        renewed = self.wait("RENEW", "REBOOT", "REBIND", "BOUND")
+        # It renews all three, and loses a signal that comes while a script
+        # runs: the next thing asked of it is to find it idle.
+        self.wait("RENEW6")
+        self.wait("ROUTERADVERT")
+        return renewed
 
     def release(self):
         self.forget()

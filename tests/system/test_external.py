@@ -23,7 +23,6 @@ def host(request):
         yield lab.hosts[0]
 
 
-
 def sysctl(host, name):
     return host.sh(f"cat /proc/sys/net/{name}").strip()
 
@@ -59,6 +58,20 @@ def test_kept_against_others(host):
     host.ovs_vsctl("del-port", PORT)
     wait_for(lambda: e.pings(OUT4), 5, "the port is made again")
     host.wait_healthy()
+
+
+def test_idle_when_all_is_well(host):
+    """What is looked at again and again is not set again: each event would
+    wake the switch, and each advertisement the workloads."""
+    e = Endpoint(host, "blue1", "blue")
+    assert e.pings(OUT4)
+    wait_for(lambda: "tentative" not in host.ip("address"), 5,
+             "duplicate address detection is over")
+    with host.capture("eth0", "icmp6 and ip6[40] = 134", netns="blue1") as seen:
+        events = host.run(["timeout", "5", "ip", "-o", "monitor", "link",
+                           "address", "route", "rule"], check=False).stdout
+    assert not events
+    assert not [line for line in seen if line]
 
 
 def test_foreign_policy_is_told_of_and_left(host):
