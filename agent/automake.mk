@@ -35,6 +35,7 @@ weftd_SOURCES = \
 	agent/textfile.c agent/textfile.h \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \
+	agent/underlay-text.c agent/underlay-text.h \
 	agent/weftd.c \
 	agent/who.c agent/who.h \
 	agent/zones.c agent/zones.h
