@@ -136,7 +136,7 @@ struct rtnl_route {
     uint8_t protocol, scope;        /* RTPROT_*, RT_SCOPE_* */
     uint8_t type;                   /* RTN_UNICAST (0 is that too), LOCAL,
                                      * BROADCAST, ANYCAST or MULTICAST. */
-    uint8_t pref;                   /* RTA_PREF of IPv6: RFC 4191; 0: medium. */
+    uint8_t pref;                   /* RTA_PREF of IPv6 (RFC 4191). */
     uint32_t metric;                /* RTA_PRIORITY */
     uint32_t expires;               /* Seconds left, IPv6 only; 0: never. */
     uint32_t metrics[RTAX_MAX + 1]; /* RTA_METRICS by RTAX_*; 0: none. */

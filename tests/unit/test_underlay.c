@@ -20,8 +20,8 @@ test_addresses(void **state OVS_UNUSED)
     static const char *const cases[] = {
         "192.168.50.11/24",
         "192.168.50.11/24 brd 192.168.50.255",
-        "192.168.50.11/24 brd 192.168.50.255 scope site label eth0:one "
-        "metric 50 noprefixroute valid_lft 600sec preferred_lft 300sec",
+        ("192.168.50.11/24 brd 192.168.50.255 scope site label eth0:one "
+         "metric 50 noprefixroute valid_lft 600sec preferred_lft 300sec"),
         "10.78.0.1 peer 10.78.0.2/32 scope link",
         "169.254.9.9/16 scope host",
         "10.1.0.1/24 scope 77",
@@ -49,14 +49,14 @@ test_routes(void **state OVS_UNUSED)
     static const char *const cases[] = {
         "0.0.0.0/0 via 192.168.50.1",
         "0.0.0.0/0 via 192.168.50.1 proto dhcp src 192.168.50.11 metric 100",
-        "::/0 via fe80::1 proto ra metric 1024 hoplimit 64 pref high "
-        "expires 1798sec",
-        "10.99.0.0/16 via 192.168.50.2 proto static onlink mtu 1400 "
-        "advmss 1360",
-        "10.99.0.0/16 via 192.168.50.2 mtu lock 1400 window 4000 rtt 8 "
-        "rttvar 4 ssthresh 2 cwnd 3 advmss 5 reordering 6 hoplimit 7 "
-        "initcwnd 9 features 1 rto_min 10 initrwnd 11 quickack 1 "
-        "fastopen_no_cookie 1 congctl cubic",
+        ("::/0 via fe80::1 proto ra metric 1024 hoplimit 64 pref high "
+         "expires 1798sec"),
+        ("10.99.0.0/16 via 192.168.50.2 proto static onlink mtu 1400 "
+         "advmss 1360"),
+        ("10.99.0.0/16 via 192.168.50.2 mtu lock 1400 window 4000 rtt 8 "
+         "rttvar 4 ssthresh 2 cwnd 3 advmss 5 reordering 6 hoplimit 7 "
+         "initcwnd 9 features 1 rto_min 10 initrwnd 11 quickack 1 "
+         "fastopen_no_cookie 1 congctl cubic"),
         "10.97.0.0/16 via inet6 fd00::1 proto 186",
         "10.96.0.0/16 proto kernel scope link src 10.96.0.1 metric 4294967295",
         "multicast 224.0.0.0/4 scope link",
@@ -81,7 +81,8 @@ static void
 test_values(void **state OVS_UNUSED)
 {
     struct rtnl_addr a;
-    assert_null(underlay_parse_address(" 10.1.0.5/24  preferred_lft 7sec", &a));
+    assert_null(underlay_parse_address(" 10.1.0.5/24  preferred_lft 7sec",
+                                       &a));
     assert_int_equal(a.ip.len, 24);
     assert_int_equal(a.scope, RT_SCOPE_UNIVERSE);
     assert_int_equal(a.preferred_lft, 7);
