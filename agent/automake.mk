@@ -46,6 +46,7 @@ weftd_SOURCES = \
 	agent/ticket.c agent/ticket.h \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \
+	agent/underlay-text.c agent/underlay-text.h \
 	agent/weftd.c \
 	agent/who.c agent/who.h \
 	agent/zones.c agent/zones.h

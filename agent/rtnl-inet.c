@@ -12,9 +12,11 @@
 #include "packets.h"
 
 static void put_up(struct rtnl *, int ifindex, const char *ifname);
-static void put_address(struct rtnl *, uint16_t type, uint16_t flags,
-                        int ifindex, const struct prefix *);
-static void put_broadcast(struct nlmsghdr *, const struct prefix *);
+static void put_address(struct rtnl *, int ifindex, const struct prefix *);
+static void put_addr(struct rtnl *, uint16_t type, uint16_t flags,
+                     const struct rtnl_addr *, uint32_t addr_flags);
+static void set_broadcast(struct rtnl_addr *);
+static void put_metrics(struct nlmsghdr *, const struct rtnl_route *);
 static void put_gateway(struct nlmsghdr *, const struct rtnl_route *);
 static void put_ip(struct nlmsghdr *, uint16_t type, const struct in6_addr *);
 static void put_dump(struct rtnl *, uint16_t type, size_t header_size);
@@ -34,8 +36,7 @@ rtnl_inside_up(struct rtnl *rtnl, int ifindex, const struct prefix *ips,
     put_up(rtnl, 0, "lo");
     put_up(rtnl, ifindex, NULL);
     for (size_t i = 0; i < n; i++) {
-        put_address(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex,
-                    &ips[i]);
+        put_address(rtnl, ifindex, &ips[i]);
     }
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
@@ -43,14 +44,28 @@ rtnl_inside_up(struct rtnl *rtnl, int ifindex, const struct prefix *ips,
 int
 rtnl_address_add(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
 {
-    put_address(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex, ip);
+    put_address(rtnl, ifindex, ip);
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
 
 int
-rtnl_address_del(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
+rtnl_address_set(struct rtnl *rtnl, const struct rtnl_addr *addr)
 {
-    put_address(rtnl, RTM_DELADDR, 0, ifindex, ip);
+    uint32_t flags = addr->flags & RTNL_ADDR_FLAGS;
+    if (ip_family(&addr->ip.addr) == AF_INET6 && !(flags & IFA_F_NODAD)) {
+        /* The flag is forgotten again by the second message, which detects
+         * nothing any more. */
+        put_addr(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, addr,
+                 flags | IFA_F_NODAD);
+    }
+    put_addr(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, addr, flags);
+    return rtnl_transact(rtnl, NULL, NULL, NULL);
+}
+
+int
+rtnl_address_del(struct rtnl *rtnl, const struct rtnl_addr *addr)
+{
+    put_addr(rtnl, RTM_DELADDR, 0, addr, 0);
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
 
@@ -141,7 +156,7 @@ route_change(struct rtnl *rtnl, const struct rtnl_route *route, uint16_t type,
     rtm->rtm_table = RT_TABLE_MAIN;
     rtm->rtm_protocol = route->protocol;
     rtm->rtm_scope = route->scope;
-    rtm->rtm_type = RTN_UNICAST;
+    rtm->rtm_type = route->type ? route->type : RTN_UNICAST;
     rtm->rtm_flags = route->onlink ? RTNH_F_ONLINK : 0;
 
     if (route->dst.len) {
@@ -156,6 +171,9 @@ route_change(struct rtnl *rtnl, const struct rtnl_route *route, uint16_t type,
     mnl_attr_put_u32(nlh, RTA_OIF, route->oif);
     if (route->metric) {
         mnl_attr_put_u32(nlh, RTA_PRIORITY, route->metric);
+    }
+    if (type == RTM_NEWROUTE) {
+        put_metrics(nlh, route);
     }
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
@@ -190,34 +208,97 @@ put_up(struct rtnl *rtnl, int ifindex, const char *ifname)
     }
 }
 
+/* One that is there for ever, with nothing special about it. */
 static void
-put_address(struct rtnl *rtnl, uint16_t type, uint16_t flags, int ifindex,
-            const struct prefix *ip)
+put_address(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
+{
+    struct rtnl_addr addr = {
+        .ifindex = ifindex,
+        .ip = *ip,
+        .scope = RT_SCOPE_UNIVERSE,
+        .flags = ip_family(&ip->addr) == AF_INET6 ? IFA_F_NODAD : 0,
+        .valid_lft = UINT32_MAX,
+        .preferred_lft = UINT32_MAX,
+    };
+    set_broadcast(&addr);
+    put_addr(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &addr,
+             addr.flags);
+}
+
+static void
+put_addr(struct rtnl *rtnl, uint16_t type, uint16_t flags,
+         const struct rtnl_addr *addr, uint32_t addr_flags)
 {
     struct nlmsghdr *nlh = rtnl_put(rtnl, type, flags);
     struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof *ifa);
-    ifa->ifa_family = ip_family(&ip->addr);
-    ifa->ifa_prefixlen = ip->len;
-    ifa->ifa_index = ifindex;
-    ifa->ifa_scope = RT_SCOPE_UNIVERSE;
-    ifa->ifa_flags = (type == RTM_NEWADDR && ifa->ifa_family == AF_INET6
-                      ? IFA_F_NODAD : 0);
-    put_ip(nlh, IFA_LOCAL, &ip->addr);
-    put_ip(nlh, IFA_ADDRESS, &ip->addr);
-    if (type == RTM_NEWADDR && ifa->ifa_family == AF_INET) {
-        put_broadcast(nlh, ip);
+    ifa->ifa_family = ip_family(&addr->ip.addr);
+    ifa->ifa_prefixlen = addr->ip.len;
+    ifa->ifa_index = addr->ifindex;
+    ifa->ifa_scope = addr->scope;
+    put_ip(nlh, IFA_LOCAL, &addr->ip.addr);
+    put_ip(nlh, IFA_ADDRESS, addr->has_peer ? &addr->peer : &addr->ip.addr);
+    if (type == RTM_DELADDR) {
+        return;
     }
+
+    mnl_attr_put_u32(nlh, IFA_FLAGS, addr_flags);
+    if (addr->has_broadcast) {
+        put_ip(nlh, IFA_BROADCAST, &addr->broadcast);
+    }
+    if (addr->label[0]) {
+        mnl_attr_put_strz(nlh, IFA_LABEL, addr->label);
+    }
+    if (addr->metric) {
+        mnl_attr_put_u32(nlh, IFA_RT_PRIORITY, addr->metric);
+    }
+    if (addr->protocol) {
+        mnl_attr_put_u8(nlh, IFA_PROTO, addr->protocol);
+    }
+    struct ifa_cacheinfo lifetimes = {
+        .ifa_prefered = addr->preferred_lft,
+        .ifa_valid = addr->valid_lft,
+    };
+    mnl_attr_put(nlh, IFA_CACHEINFO, sizeof lifetimes, &lifetimes);
 }
 
 /* The kernel routes to the broadcast address unasked, but shows it to those
  * who look for one (SIOCGIFBRDADDR) only if it was told. */
 static void
-put_broadcast(struct nlmsghdr *nlh, const struct prefix *ip)
+set_broadcast(struct rtnl_addr *addr)
 {
-    if (ip->len > 0 && ip->len < 31) {
-        ovs_be32 mask = be32_prefix_mask(ip->len);
-        ovs_be32 broadcast = in6_addr_get_mapped_ipv4(&ip->addr) | ~mask;
-        mnl_attr_put(nlh, IFA_BROADCAST, sizeof broadcast, &broadcast);
+    int len = addr->ip.len;
+    if (ip_family(&addr->ip.addr) == AF_INET && len > 0 && len < 31) {
+        ovs_be32 ip = in6_addr_get_mapped_ipv4(&addr->ip.addr);
+        in6_addr_set_mapped_ipv4(&addr->broadcast,
+                                 ip | ~be32_prefix_mask(len));
+        addr->has_broadcast = true;
+    }
+}
+
+/* What a route has besides where it leads. */
+static void
+put_metrics(struct nlmsghdr *nlh, const struct rtnl_route *route)
+{
+    if (route->pref) {
+        mnl_attr_put_u8(nlh, RTA_PREF, route->pref);
+    }
+    if (route->expires) {
+        mnl_attr_put_u32(nlh, RTA_EXPIRES, route->expires);
+    }
+    struct nlattr *nest = mnl_attr_nest_start(nlh, RTA_METRICS);
+    uint32_t empty = nlh->nlmsg_len;
+    for (int i = 1; i <= RTAX_MAX; i++) {
+        if (route->metrics[i]) {
+            mnl_attr_put_u32(nlh, i, route->metrics[i]);
+        }
+    }
+    if (route->congctl[0]) {
+        mnl_attr_put_strz(nlh, RTAX_CC_ALGO, route->congctl);
+    }
+    if (nlh->nlmsg_len > empty) {
+        mnl_attr_nest_end(nlh, nest);
+    } else {
+        mnl_attr_nest_cancel(nlh, nest);
     }
 }
 

@@ -12,7 +12,11 @@
 #include "util.h"
 
 static void parse_linkinfo(const struct nlattr *, struct rtnl_link *);
+static void parse_lifetimes(const struct nlattr *, struct rtnl_addr *);
 static bool parse_gateway(const struct nlattr *, struct rtnl_route *);
+static void parse_metrics(const struct nlattr *, struct rtnl_route *);
+static void parse_expires(const struct nlattr *, struct rtnl_route *);
+static uint8_t parse_u8(const struct nlattr *);
 static void parse_string(const struct nlattr *, char *, size_t size);
 static bool parse_in6(const void *, size_t size, int family,
                       struct in6_addr *);
@@ -80,6 +84,7 @@ rtnl_parse_addr(const struct nlmsghdr *nlh, void *item)
     addr->ip.len = ifa->ifa_prefixlen;
     addr->scope = ifa->ifa_scope;
     addr->flags = ifa->ifa_flags;
+    addr->valid_lft = addr->preferred_lft = UINT32_MAX;
 
     /* IFA_ADDRESS is the other end's if there is one; IFA_LOCAL is always
      * ours, and left out for IPv6 without another end. */
@@ -89,12 +94,28 @@ rtnl_parse_addr(const struct nlmsghdr *nlh, void *item)
         uint16_t type = mnl_attr_get_type(attr);
         if (type == IFA_LOCAL) {
             has_local = parse_ip(attr, ifa->ifa_family, &addr->ip.addr);
-        } else if (type == IFA_ADDRESS && !has_local) {
-            has_address = parse_ip(attr, ifa->ifa_family, &addr->ip.addr);
+        } else if (type == IFA_ADDRESS) {
+            has_address = parse_ip(attr, ifa->ifa_family, &addr->peer);
+        } else if (type == IFA_BROADCAST) {
+            addr->has_broadcast = parse_ip(attr, ifa->ifa_family,
+                                           &addr->broadcast);
+        } else if (type == IFA_LABEL) {
+            parse_string(attr, addr->label, sizeof addr->label);
         } else if (type == IFA_FLAGS) {
             addr->flags = rtnl_parse_u32(attr);
+        } else if (type == IFA_RT_PRIORITY) {
+            addr->metric = rtnl_parse_u32(attr);
+        } else if (type == IFA_PROTO) {
+            addr->protocol = parse_u8(attr);
+        } else if (type == IFA_CACHEINFO) {
+            parse_lifetimes(attr, addr);
         }
     }
+    if (!has_local) {
+        addr->ip.addr = addr->peer;
+    }
+    addr->has_peer = (has_local && has_address
+                      && !ipv6_addr_equals(&addr->ip.addr, &addr->peer));
     return has_local || has_address;
 }
 
@@ -106,7 +127,8 @@ rtnl_parse_route(const struct nlmsghdr *nlh, void *item)
     if ((nlh->nlmsg_type != RTM_NEWROUTE && nlh->nlmsg_type != RTM_DELROUTE)
         || mnl_nlmsg_get_payload_len(nlh) < sizeof *rtm
         || (rtm->rtm_family != AF_INET && rtm->rtm_family != AF_INET6)
-        || rtm->rtm_type != RTN_UNICAST || rtm->rtm_flags & RTM_F_CLONED
+        || rtm->rtm_type == RTN_UNSPEC || rtm->rtm_type > RTN_MULTICAST
+        || rtm->rtm_flags & RTM_F_CLONED
         || rtm->rtm_src_len || rtm->rtm_tos) {
         return false;
     }
@@ -117,6 +139,7 @@ rtnl_parse_route(const struct nlmsghdr *nlh, void *item)
         in6_addr_set_mapped_ipv4(&route->dst.addr, 0);
     }
     route->onlink = (rtm->rtm_flags & RTNH_F_ONLINK) != 0;
+    route->type = rtm->rtm_type;
     route->protocol = rtm->rtm_protocol;
     route->scope = rtm->rtm_scope;
 
@@ -139,6 +162,14 @@ rtnl_parse_route(const struct nlmsghdr *nlh, void *item)
             route->oif = rtnl_parse_u32(attr);
         } else if (type == RTA_PRIORITY) {
             route->metric = rtnl_parse_u32(attr);
+        } else if (type == RTA_METRICS) {
+            parse_metrics(attr, route);
+        } else if (type == RTA_PREF) {
+            route->pref = parse_u8(attr);
+        } else if (type == RTA_CACHEINFO) {
+            parse_expires(attr, route);
+        } else if (type == RTA_ENCAP) {
+            ok = false;
         } else if (type == RTA_TABLE) {
             table = rtnl_parse_u32(attr);
         }
@@ -161,6 +192,49 @@ parse_linkinfo(const struct nlattr *linkinfo, struct rtnl_link *link)
         if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) {
             parse_string(attr, link->kind, sizeof link->kind);
         }
+    }
+}
+
+static uint8_t
+parse_u8(const struct nlattr *attr)
+{
+    return mnl_attr_get_payload_len(attr) ? mnl_attr_get_u8(attr) : 0;
+}
+
+static void
+parse_lifetimes(const struct nlattr *attr, struct rtnl_addr *addr)
+{
+    const struct ifa_cacheinfo *info = mnl_attr_get_payload(attr);
+    if (mnl_attr_get_payload_len(attr) >= sizeof *info) {
+        /* Less than a whole second is one: the kernel takes no 0. */
+        addr->valid_lft = MAX(info->ifa_valid, 1);
+        addr->preferred_lft = info->ifa_prefered;
+    }
+}
+
+static void
+parse_metrics(const struct nlattr *metrics, struct rtnl_route *route)
+{
+    const struct nlattr *attr;
+    mnl_attr_for_each_nested (attr, metrics) {
+        uint16_t type = mnl_attr_get_type(attr);
+        if (type == RTAX_CC_ALGO) {
+            parse_string(attr, route->congctl, sizeof route->congctl);
+        } else if (type <= RTAX_MAX) {
+            route->metrics[type] = rtnl_parse_u32(attr);
+        }
+    }
+}
+
+/* In hundredths of a second (USER_HZ) for every reader; less than a whole one
+ * is one, because 0 is never. */
+static void
+parse_expires(const struct nlattr *attr, struct rtnl_route *route)
+{
+    const struct rta_cacheinfo *info = mnl_attr_get_payload(attr);
+    if (mnl_attr_get_payload_len(attr) >= sizeof *info
+        && info->rta_expires > 0) {
+        route->expires = MAX(info->rta_expires / 100, 1);
     }
 }
 

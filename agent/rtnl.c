@@ -30,6 +30,7 @@ enum {
                                      * the socket's buffer. */
 };
 
+static int ethtool(struct rtnl *, const char *ifname, struct ethtool_value *);
 static bool ifname_fits(const char *);
 static struct nlmsghdr *put_link(struct rtnl *, uint16_t type, uint16_t flags,
                                  int ifindex);
@@ -248,12 +249,27 @@ rtnl_links_dump(struct rtnl *rtnl,
 int
 rtnl_tx_checksum(struct rtnl *rtnl, const char *ifname, bool on)
 {
+    struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = on };
+    return ethtool(rtnl, ifname, &value);
+}
+
+int
+rtnl_tx_checksum_get(struct rtnl *rtnl, const char *ifname, bool *on)
+{
+    struct ethtool_value value = { .cmd = ETHTOOL_GTXCSUM };
+    int error = ethtool(rtnl, ifname, &value);
+    *on = !error && value.data;
+    return error;
+}
+
+static int
+ethtool(struct rtnl *rtnl, const char *ifname, struct ethtool_value *value)
+{
     if (strlen(ifname) >= IFNAMSIZ) {
         return -ENODEV;
     }
     /* Every socket takes the ioctls of network devices, of its namespace. */
-    struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = on };
-    struct ifreq ifr = { .ifr_data = (void *) &value };
+    struct ifreq ifr = { .ifr_data = (void *) value };
     ovs_strzcpy(ifr.ifr_name, ifname, sizeof ifr.ifr_name);
     return ioctl(rtnl_fd(rtnl), SIOCETHTOOL, &ifr) ? -errno : 0;
 }

@@ -7,6 +7,7 @@
  * that return when the kernel has answered, and one socket of events.
  * Mechanism only: who owns what is decided elsewhere. */
 
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,7 +63,6 @@ int rtnl_veth_add(struct rtnl *, const struct rtnl_veth *, int *ifindex,
 int rtnl_inside_up(struct rtnl *, int ifindex, const struct prefix *ips,
                    size_t n);
 int rtnl_address_add(struct rtnl *, int ifindex, const struct prefix *);
-int rtnl_address_del(struct rtnl *, int ifindex, const struct prefix *);
 
 int rtnl_link_get(struct rtnl *, const char *name, struct rtnl_link *);
 int rtnl_link_get_index(struct rtnl *, int ifindex, struct rtnl_link *);
@@ -95,13 +95,35 @@ struct rtnl_addr {
     struct prefix ip;
     uint8_t scope;                  /* RT_SCOPE_UNIVERSE, ... */
     uint32_t flags;                 /* IFA_F_* */
+    bool has_peer;
+    struct in6_addr peer;           /* The other end; ip.len is of this. */
+    bool has_broadcast;
+    struct in6_addr broadcast;      /* IPv4 only. */
+    char label[IFNAMSIZ];           /* IPv4 only: the link's name, unless it
+                                     * was given another; "" to have that. */
+    uint32_t metric;                /* IFA_RT_PRIORITY: of the route that it
+                                     * makes; 0: the usual one. */
+    uint8_t protocol;               /* IFA_PROTO; 0: not told. */
+    uint32_t valid_lft, preferred_lft;  /* Seconds left; UINT32_MAX: forever.
+                                         * 'preferred_lft' 0: deprecated. */
 };
 int rtnl_addrs_dump(struct rtnl *, void (*cb)(const struct rtnl_addr *,
                                               void *aux), void *aux);
 
-/* A unicast route of the main table, as much of it as moving an address from a
- * NIC to a bridge needs.  The dump passes over what this cannot tell of:
- * routes by several links, by source address or TOS. */
+/* The flags of an address that rtnl_address_set() sets. */
+#define RTNL_ADDR_FLAGS (IFA_F_NODAD | IFA_F_HOMEADDRESS \
+                         | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE \
+                         | IFA_F_MCAUTOJOIN)
+/* Makes the address on its link what the value says, but without duplicate
+ * address detection in any case. */
+int rtnl_address_set(struct rtnl *, const struct rtnl_addr *);
+int rtnl_address_del(struct rtnl *, const struct rtnl_addr *);
+                                    /* -EADDRNOTAVAIL. */
+
+/* A route of the main table by one link, as much of it as moving an address
+ * from a NIC to a bridge needs.  The dump passes over what this cannot tell
+ * of: routes by several links, by source address or TOS, or that encapsulate.
+ */
 struct rtnl_route {
     struct prefix dst;              /* len 0: the default route. */
     bool has_gateway;
@@ -112,7 +134,13 @@ struct rtnl_route {
     struct in6_addr src;            /* RTA_PREFSRC: the preferred source. */
     int oif;
     uint8_t protocol, scope;        /* RTPROT_*, RT_SCOPE_* */
-    uint32_t metric;
+    uint8_t type;                   /* RTN_UNICAST (0 is that too), LOCAL,
+                                     * BROADCAST, ANYCAST or MULTICAST. */
+    uint8_t pref;                   /* RTA_PREF of IPv6 (RFC 4191). */
+    uint32_t metric;                /* RTA_PRIORITY */
+    uint32_t expires;               /* Seconds left, IPv6 only; 0: never. */
+    uint32_t metrics[RTAX_MAX + 1]; /* RTA_METRICS by RTAX_*; 0: none. */
+    char congctl[16];               /* RTAX_CC_ALGO, which is no number. */
 };
 int rtnl_routes_dump(struct rtnl *, void (*cb)(const struct rtnl_route *,
                                                void *aux), void *aux);
@@ -134,6 +162,8 @@ int rtnl_route_get(struct rtnl *, const struct in6_addr *dst, int *oif);
 /* Turns the transmit checksum offload of 'ifname' in the socket's namespace
  * off (ETHTOOL_STXCSUM), or back on. */
 int rtnl_tx_checksum(struct rtnl *, const char *ifname, bool on);
+/* Whether it is on (ETHTOOL_GTXCSUM). */
+int rtnl_tx_checksum_get(struct rtnl *, const char *ifname, bool *on);
 
 /* Events.  A monitor is a socket in RTNLGRP_LINK and both IFADDR groups of
  * this process's namespace.  When its buffer overran (ENOBUFS), 'overrun' is

@@ -13,6 +13,7 @@
 #include "command-line.h"
 #include "daemon.h"
 #include "dirs.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
 #include "overlay/model.h"
 #include "overlay/request.h"
@@ -167,28 +168,103 @@ parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
     }
 }
 
-struct config_aux {
+/* weft.conf, as inih is given it. */
+struct config {
     struct settings *s;
-    bool seen[N_SETTINGS];          /* By a line of the file. */
+    const char *pos, *end;          /* What is left of the text. */
+    int line;                       /* That inih was given last. */
+    bool key_expected;              /* In it, and not seen yet. */
+    int seen[N_SETTINGS];           /* The line of each; 0: none yet. */
 };
 
+static void OVS_PRINTF_FORMAT(2, 3) OVS_NO_RETURN
+refuse_line(const struct config *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *what = xvasprintf(format, args);
+    va_end(args);
+    ovs_fatal(0, "%s:%d: %s", c->s->config, c->line, what);
+}
+
+static void OVS_NO_RETURN
+refuse_key(const struct config *c, const char *key)
+{
+    struct ds keys = DS_EMPTY_INITIALIZER;
+    for (int i = 0; i < N_SETTINGS; i++) {
+        ds_put_format(&keys, "%s%s", i ? ", " : "", list[i].name);
+    }
+    refuse_line(c, "unknown key %s: write one of %s", key, ds_cstr(&keys));
+}
+
+/* An ini_handler. */
 static int
-handle_key(void *aux_, const char *section, const char *key,
+handle_key(void *config, const char *section OVS_UNUSED, const char *key,
            const char *value)
 {
-    struct config_aux *aux = aux_;
+    struct config *c = config;
+    c->key_expected = false;
     for (int i = 0; i < N_SETTINGS; i++) {
-        if (!section[0] && !strcmp(key, list[i].name) && !aux->seen[i]) {
-            char **v = member(aux->s, i);
-            aux->seen[i] = true;
-            if (!*v) {              /* An option goes before the file. */
-                *v = xstrdup(value);
-                aux->s->from_file[i] = true;
-            }
-            return 1;
+        if (strcmp(key, list[i].name)) {
+            continue;
+        } else if (c->seen[i]) {
+            refuse_line(c, "%s is given in line %d already: remove one", key,
+                        c->seen[i]);
         }
+        c->seen[i] = c->line;
+        char **v = member(c->s, i);
+        if (!*v) {                  /* An option goes before the file. */
+            *v = xstrdup(value);
+            c->s->lines[i] = c->line;
+        }
+        return 1;
     }
-    return 0;
+    refuse_key(c, key);
+}
+
+/* inih passes over a line that it does not understand until the end. */
+static void
+check_understood(const struct config *c)
+{
+    if (c->key_expected) {
+        refuse_line(c, "not a setting \"KEY = VALUE\" or a comment: write one "
+                    "of these");
+    }
+}
+
+/* An ini_reader: gives inih one line more. */
+static char *
+next_line(char *buf, int size, void *config)
+{
+    struct config *c = config;
+    check_understood(c);
+    if (c->pos == c->end) {
+        return NULL;
+    }
+    const char *line = c->pos;
+    const char *newline = memchr(line, '\n', c->end - line);
+    size_t len = (newline ? newline : c->end) - line;
+    c->pos = newline ? newline + 1 : c->end;
+    c->line++;
+
+    /* inih would take an indented line for more of the one before. */
+    while (len && (*line == ' ' || *line == '\t')) {
+        line++;
+        len--;
+    }
+    if (len >= size) {
+        refuse_line(c, "the line has more than %d bytes: shorten it",
+                    size - 1);
+    }
+    memcpy(buf, line, len);
+    buf[len] = '\0';
+    if (strlen(buf) != len) {
+        refuse_line(c, "control byte 0x00: remove it");
+    } else if (buf[0] == '[') {
+        refuse_line(c, "%s: there are no sections here: remove it", buf);
+    }
+    c->key_expected = buf[0] && !strchr(";#\r", buf[0]);
+    return buf;
 }
 
 static void
@@ -207,14 +283,16 @@ read_config(struct settings *s, bool must_exist)
         }
         ovs_fatal(0, "%s", error);
     }
-    struct config_aux aux = { .s = s };
-    int line = strlen(text) != size ? 1
-               : ini_parse_string(text, handle_key, &aux);
-    if (line) {
-        ovs_fatal(0, "%s:%d: not a setting \"KEY = VALUE\", or one given "
-                  "twice; the keys are the options that weftd --help lists",
-                  s->config, line);
+    struct config c = { .s = s, .pos = text, .end = text + size };
+    if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+        c.pos += 3;                 /* Windows's byte order mark. */
     }
+    /* A positive value is a line without a key, of which check_understood()
+     * tells. */
+    if (ini_parse_stream(next_line, &c, handle_key, &c) < 0) {
+        ovs_fatal(0, "%s: inih is out of memory", s->config);
+    }
+    check_understood(&c);
     free(text);
 }
 
@@ -242,9 +320,9 @@ static void
 refuse(const struct settings *s, int setting, const char *what)
 {
     const char *value = *member(CONST_CAST(struct settings *, s), setting);
-    if (s->from_file[setting]) {
-        ovs_fatal(0, "%s: %s = %s: %s", s->config, list[setting].name, value,
-                  what);
+    if (s->lines[setting]) {
+        ovs_fatal(0, "%s:%d: %s = %s: %s", s->config, s->lines[setting],
+                  list[setting].name, value, what);
     }
     ovs_error(0, "--%s=%s: %s", list[setting].name, value, what);
     exit(2);

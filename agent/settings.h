@@ -19,7 +19,7 @@ struct settings {
     char *datapath;             /* "auto", "system" or "netdev". */
     char *underlay;             /* NIC to move to a bridge, or NULL. */
     char *db;                   /* "unix:/var/run/openvswitch/db.sock" */
-    bool from_file[SETTINGS_MAX];   /* Which ones weft.conf gave. */
+    int lines[SETTINGS_MAX];    /* Of weft.conf that gave each; 0: none did. */
     char *unixctl;              /* Path of the control socket, or NULL. */
 };
 

@@ -7,7 +7,8 @@
  * port of an OVS bridge, so the NIC becomes a port of bridge br-phy, and the
  * NIC's addresses and routes move to br-phy's own interface.  That interface
  * is a TAP of vswitchd's and goes with it: what was moved is remembered in the
- * bridge's row and put back whenever it is missing.
+ * bridge's row and put back whenever it is missing.  The NIC gets it back as
+ * the kernel told of it, with all that belongs to an address or a route.
  *
  * The kernel still sees the NIC's frames and would answer them with ICMP: an
  * nftables chain of ours drops them there, behind AF_PACKET.

@@ -137,6 +137,7 @@ choose_name(const struct attach_request *req, char **namep)
                         req->netns, NAME_RULE));
 }
 
+/* "--ip auto" beside others asks for more than those. */
 static bool
 same_ips(const struct attach_request *req, const struct endpoint *ep)
 {
@@ -145,7 +146,8 @@ same_ips(const struct attach_request *req, const struct endpoint *ep)
             return false;
         }
     }
-    return req->ip_auto || req->n_ips == ep->n_ips;
+    return (req->ip_auto ? !req->n_ips || req->n_ips < ep->n_ips
+            : req->n_ips == ep->n_ips);
 }
 
 /* Is 'ep' what is asked for?  What was not said may be anything. */
@@ -239,8 +241,11 @@ choose_automatic(const struct network *net, const struct admit_host *host,
         const struct prefix *subnet = &net->subnets[i];
         bool v4 = prefix_is_v4(subnet);
         struct prefix slice;
-        if (done[v4] || ep->n_ips >= ENDPOINT_IPS_MAX) {
+        if (done[v4]) {
             continue;
+        } else if (ep->n_ips >= ENDPOINT_IPS_MAX) {
+            return xasprintf("more than %d addresses with the automatic "
+                             "ones: remove some", ENDPOINT_IPS_MAX);
         }
         done[v4] = true;
         char *error = address_slice(host->list, host->self, subnet, &slice);

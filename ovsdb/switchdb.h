@@ -100,8 +100,9 @@ struct switchdb_underlay {
     const char *nic;
     const char *mac;                /* For its interface: the NIC's.  Written
                                      * only, and only at first. */
-    const char *addresses;          /* Prefixes by blanks. */
-    const char *routes;             /* "DST via GW", by commas. */
+    const char *addresses;          /* As for `ip address add`, by commas. */
+    const char *routes;             /* As for `ip route add`, by commas. */
+    bool tx_checksum;               /* The NIC's offload was on. */
 };
 enum switchdb_bridge switchdb_underlay_state(
     const struct switchdb *, const char *bridge, struct switchdb_underlay *);

@@ -22,6 +22,7 @@ UNIT_TESTS = \
 	tests/unit/test_request \
 	tests/unit/test_router_adv \
 	tests/unit/test_transit \
+	tests/unit/test_underlay \
 	tests/unit/test_view
 endif
 check_PROGRAMS += $(UNIT_TESTS)
@@ -51,6 +52,9 @@ tests_unit_test_request_LDADD = $(UNIT_LIBS)
 tests_unit_test_router_adv_SOURCES = tests/unit/test_router_adv.c $(PACKET)
 tests_unit_test_router_adv_LDADD = $(UNIT_LIBS)
 tests_unit_test_transit_LDADD = $(UNIT_LIBS)
+tests_unit_test_underlay_SOURCES = tests/unit/test_underlay.c \
+	agent/underlay-text.c agent/underlay-text.h
+tests_unit_test_underlay_LDADD = $(UNIT_LIBS)
 tests_unit_test_view_LDADD = $(UNIT_LIBS)
 
 # --- golden, purity --------------------------------------------------------

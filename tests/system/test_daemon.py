@@ -63,21 +63,30 @@ def test_options_that_are_wrong(hosta, args, words):
         assert word in result.stderr
 
 
-@pytest.mark.parametrize("text, words", [
-    ("bridge = br-weft\nbrigde = x\n", f"{CONF}:2:"),
-    ("[weft]\nbridge = br-weft\n", f"{CONF}:2:"),
-    ("# fine\nnonsense\n", f"{CONF}:2:"),
-    ("bridge = a\n\nbridge = b\n", f"{CONF}:3:"),
-    ("\n\ndatapath = fast\n", "datapath = fast"),
-    ("bridge = a-name-that-is-too-long\n", "bridge = a-name"),
-    ("directory = /etc/weft/peers.conf\n", "file:"),
-    ("\0", f"{CONF}:1:"),
+@pytest.mark.parametrize("text, line, words", [
+    ("bridge = br-weft\nbrigde = x\n", 2, "unknown brigde underlay"),
+    ("[weft]\nbridge = br-weft\n", 1, "[weft] sections"),
+    ("# fine\nnonsense\n", 2, "KEY = VALUE"),
+    ("# fine\nnonsense", 2, "KEY = VALUE"),
+    ("bridge = a\n\nbridge = b\n", 3, "bridge line 1 already"),
+    ("bridge = a\n  b\n", 2, "KEY = VALUE"),
+    ("\n\ndatapath = fast\n", 3, "datapath = fast: auto"),
+    ("; fine\n\tname = a/b ; not\n", 2, "name = a/b: must"),
+    ("bridge = a-name-that-is-too-long\n", 1, "bridge = a-name 15"),
+    ("\ndirectory = /etc/weft/peers.conf\r\n", 2, "directory = file:"),
+    ("\ufeffname = hosta\nunderlay =\n", 2, "underlay = : must"),
+    ("db = nonsense\n", 1, "db = nonsense: unix:"),
+    ("\n\0", 2, "0x00"),
+    ("\n# " + 300 * "x", 2, "bytes shorten"),
 ])
-def test_weft_conf_that_is_wrong(hosta, text, words):
+def test_weft_conf_that_is_wrong(hosta, text, line, words):
+    """It is told as a compiler would, so that an editor can go there."""
     hosta.path(CONF).write_text(text)
     result = weftd(hosta, f"--config={CONF}")
     assert result.returncode == 1 and not result.stdout
-    assert CONF in result.stderr and words in result.stderr
+    assert f" {CONF}:{line}: " in result.stderr
+    for word in words.split():
+        assert word in result.stderr
     assert result.stderr.count("\n") == 1
 
 

@@ -155,6 +155,34 @@ test_repeating(void **state)
     assert_int_equal(w->n, 1);
 }
 
+/* Automatic addresses beside chosen ones are more, never instead. */
+static void
+test_automatic_beside_chosen(void **state)
+{
+    struct world *w = *state;
+    const struct endpoint *existing;
+    expect_ok(w, "red --network blue --ip 10.1.0.5/16 --ip auto");
+    assert_int_equal(w->endpoints[0].n_ips, 3);
+    assert_true(prefix_is_v4(&w->endpoints[0].ips[1]));
+    assert_false(prefix_is_v4(&w->endpoints[0].ips[2]));
+    assert_null(ask(w, "red --network blue --ip auto --ip 10.1.0.5/16",
+                    &existing));
+    assert_ptr_equal(existing, &w->endpoints[0]);
+    expect_error(w, "red --network blue --ip 10.1.0.5/16", "other addresses");
+
+    expect_ok(w, "green --network blue --ip 10.1.0.6/16");
+    expect_error(w, "green --network blue --ip 10.1.0.6/16 --ip auto",
+                 "other addresses");
+
+    struct ds line = DS_EMPTY_INITIALIZER;
+    ds_put_cstr(&line, "many --network blue --ip auto");
+    for (int i = 0; i < ENDPOINT_IPS_MAX - 1; i++) {
+        ds_put_format(&line, " --ip 10.1.1.%d/16", i + 1);
+    }
+    expect_error(w, ds_cstr(&line), "more than 16 addresses");
+    ds_destroy(&line);
+}
+
 static void
 test_conflicts(void **state)
 {
@@ -257,6 +285,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeating, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_automatic_beside_chosen, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gateways, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_slice, setup, teardown),

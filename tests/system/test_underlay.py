@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the underlay's NIC had when weftd moved it to a bridge: it is used
+there, and comes back as it was, whatever happened in between."""
+
+import json
+import re
+
+import pytest
+
+from lab import wait_for
+
+# With the addresses of the lab, 192.168.50.11/24 and fd50::11/64.
+ADDRESSES = """\
+addr add 192.168.50.61/24 dev eth0 broadcast 192.168.50.127
+addr add 10.77.0.5/24 dev eth0 brd + label eth0:x valid_lft 5000 \
+preferred_lft 4000
+addr add 10.77.0.6/24 dev eth0
+addr add 10.81.0.1/24 dev eth0 scope site
+addr add 10.78.0.1 peer 10.78.0.2/32 dev eth0
+addr add 10.79.0.1/24 dev eth0 noprefixroute
+addr add 10.80.0.1/24 dev eth0 metric 50
+addr add fd99::5/64 dev eth0 nodad valid_lft 5000 preferred_lft 0
+addr add fd99::6/64 dev eth0 noprefixroute nodad
+addr add fd93::1/64 dev eth0 mngtmpaddr
+addr add fd98::1 peer fd98::2/128 dev eth0 nodad
+addr add fd97::7/64 dev eth0 nodad home valid_lft 6000 preferred_lft 5000
+"""
+ROUTES = """\
+route add default via 192.168.50.1 dev eth0 proto dhcp src 192.168.50.11 \
+metric 100 mtu 1400 advmss 1360
+route add default via 192.168.50.2 dev eth0 metric 200
+route add default via 192.168.50.3 dev eth0 proto static
+route append default via 192.168.50.4 dev eth0 proto static
+route add 10.79.0.0/24 dev eth0 proto kernel scope link src 10.79.0.1 \
+metric 101
+route add 203.0.113.1 dev eth0 scope link proto static
+route add 10.99.0.0/16 via 203.0.113.1 dev eth0 proto 186
+route add 10.98.0.0/16 via 198.51.100.1 dev eth0 onlink src 10.77.0.5
+route add 10.97.0.0/16 via inet6 fd50::1 dev eth0
+route add 10.96.0.0/16 dev eth0 scope link mtu lock 1300 window 4000 \
+hoplimit 9 initcwnd 20 quickack 1 rto_min 40ms rtt 8ms features ecn
+route add multicast 224.0.0.0/4 dev eth0 scope link
+route add default via fe80::1 dev eth0 proto ra metric 1024 pref high \
+expires 3000 hoplimit 64
+route add default via fd50::1 dev eth0 metric 2048 src fd99::6 mtu 1400
+route add fd99::/64 dev eth0 proto kernel metric 99
+route add fd96::/64 dev eth0 proto static pref low
+route add fd95::/64 via fd94::1 dev eth0 onlink
+"""
+
+
+def addresses(host, interface="eth0"):
+    """As `ip` has them, and the lifetimes of those that end."""
+    all_of = json.loads(host.ip("-j", "addr", "show", "dev", interface))[0]
+    mine = [a for a in all_of["addr_info"]
+            if not a["local"].startswith("fe80:")]
+    lifetimes = {}
+    for a in mine:
+        valid = a.pop("valid_life_time")
+        preferred = a.pop("preferred_life_time")
+        if valid < 2 ** 32 - 1:
+            lifetimes[a["local"]] = (valid, preferred)
+    return mine, lifetimes
+
+
+def routes(host, interface="eth0"):
+    """As `ip` shows them, and the seconds of those that end."""
+    text = "".join(host.ip("-d", family, "route", "show", "dev", interface)
+                   for family in ("-4", "-6"))
+    seconds = [int(s) for s in re.findall(r"expires (\d+)sec", text)]
+    text = re.sub(r"expires \d+sec", "expires", text)
+    return [line.strip() for line in text.splitlines()
+            if "fe80::/64" not in line], seconds
+
+
+def tx_checksum(host):
+    text = host.sh("ethtool -k eth0")
+    return re.search(r"tx-checksumming: (\w+)", text)[1] == "on"
+
+
+@pytest.fixture
+def host(make_lab):
+    lab = make_lab(hosts=1, underlay="both", weftd=False)
+    host = lab.hosts[0]
+    set_up(host)
+    return host
+
+
+def set_up(host):
+    """As the system does at its start."""
+    own = "".join(f"addr replace {a} dev eth0{' nodad' * (a.version == 6)}\n"
+                  for a in host.addresses)
+    host.run(["ip", "-batch", "-"], stdin=own + ADDRESSES)
+    wait_for(lambda: "tentative" not in host.ip("addr"), 5,
+             "all addresses are valid")
+    host.run(["ip", "-batch", "-"], stdin=ROUTES)
+
+
+def cleanup(host):
+    result = host.weft("cleanup", "--yes")
+    host._running.pop("weftd", None)
+    assert "every trace" in result.stdout
+    wait_for(lambda: not host.is_running("weftd"), 2, "weftd has ended")
+    wait_for(lambda: "br-phy" not in host.ip("link"), 2, "br-phy has gone")
+
+
+def nothing(host):
+    pass
+
+
+def restart(host):
+    host.kill_weftd()
+    host.start_weftd()
+    host.wait_healthy()
+
+
+def reboot(host):
+    """Of what there was only the database is left, and what the system sets
+    up on the NIC is there again."""
+    host.kill_weftd()
+    host.kill_vswitchd()
+    host.kill_ovsdb()
+    host.ip("link", "del", "br-phy")
+    host.sh("ethtool -K eth0 tx on >/dev/null; nft flush ruleset")
+    set_up(host)
+    host.start_ovsdb()
+    host.start_vswitchd()
+    host.start_weftd()
+    host.wait_healthy()
+
+
+def restart_all(host):
+    """But the NIC has nothing any more."""
+    host.kill_weftd()
+    host.kill_vswitchd()
+    host.kill_ovsdb()
+    host.ip("link", "del", "br-phy")
+    host.start_ovsdb()
+    host.start_vswitchd()
+    host.start_weftd()
+    host.wait_healthy()
+
+
+def restart_switch(host):
+    host.kill_vswitchd()
+    host.start_vswitchd()
+    host.wait_healthy()
+
+
+@pytest.mark.parametrize("between, offload", [
+    (nothing, True), (restart, False), (restart, True), (restart_all, True),
+    (restart_switch, True), (reboot, False),
+])
+def test_all_comes_back(host, between, offload):
+    host.sh(f"ethtool -K eth0 tx {'on' if offload else 'off'} >/dev/null")
+    before = addresses(host), routes(host)
+    (held, lifetimes), (led, seconds) = before
+    assert len(held) == 14 and len(lifetimes) == 3
+    assert len(led) > 20 and len(seconds) == 3
+    host.start_weftd()
+    host.wait_healthy()
+    between(host)
+    assert not tx_checksum(host)
+    assert addresses(host) == ([], {}) and routes(host) == ([], [])
+    cleanup(host)
+    (held_now, lifetimes_now), (led_now, seconds_now) = (addresses(host),
+                                                         routes(host))
+    assert held_now == held
+    assert led_now == led
+    assert tx_checksum(host) == offload
+    for address, (valid, preferred) in lifetimes.items():
+        valid_now, preferred_now = lifetimes_now[address]
+        assert valid_now == pytest.approx(valid, abs=5)
+        assert preferred_now == pytest.approx(preferred, abs=5 * bool(
+            preferred))
+    assert seconds_now == pytest.approx(seconds, abs=5)
+
+
+@pytest.mark.parametrize("between", [nothing, restart_all, reboot])
+def test_the_bridge_has_them_meanwhile(host, between):
+    """The same, but for ever: nobody renews a lease there."""
+    (held, _), (led, _) = addresses(host), routes(host)
+    host.start_weftd()
+    host.wait_healthy()
+    between(host)
+    held_now, lifetimes = addresses(host, "br-phy")
+    assert lifetimes == {}
+
+    def key(address):
+        return (address["local"], address["prefixlen"], address["scope"],
+                address.get("address"), address.get("broadcast"),
+                address.get("metric"), address.get("deprecated"),
+                address.get("noprefixroute"))
+    assert [key(a) for a in held_now] == [key(a) for a in held]
+    assert ([line for line in routes(host, "br-phy")[0]]
+            == [re.sub(r"expires ?", "", line) for line in led])
+
+
+def test_what_is_remembered_is_readable(host):
+    host.start_weftd()
+    host.wait_healthy()
+    remembered = host.ovs_vsctl("get", "bridge", "br-phy", "external_ids")
+    for part in ("192.168.50.11/24, ", "192.168.50.61/24 brd 192.168.50.127, ",
+                 "0.0.0.0/0 via 192.168.50.1 proto dhcp src 192.168.50.11 "
+                 "metric 100 mtu 1400 advmss 1360",
+                 'weft-tx-checksum="true"', "weft-underlay=eth0"):
+        assert part in remembered
+
+
+def test_a_lease_that_is_renewed(host):
+    """The DHCP client of the NIC sets the address there again."""
+    host.start_weftd()
+    host.wait_healthy()
+    host.ip("addr", "add", "10.77.0.5/24", "brd", "+", "dev", "eth0", "label",
+            "eth0:x", "valid_lft", "9000", "preferred_lft", "8000")
+    wait_for(lambda: "valid_lft 9000sec" in host.ovs_vsctl(
+        "get", "bridge", "br-phy", "external_ids:weft-addresses"), 3,
+        "it is remembered")
+    wait_for(lambda: addresses(host) == ([], {}), 3, "it has gone to br-phy")
+    restart(host)
+    cleanup(host)
+    valid, preferred = addresses(host)[1]["10.77.0.5"]
+    assert 8900 < valid <= 9000 and 7900 < preferred <= 8000
+
+
+def test_a_route_of_another_interface_is_in_nobodys_way(make_lab):
+    """One of the same destination and metric."""
+    lab = make_lab(hosts=1, underlay="both", weftd=False)
+    host = lab.hosts[0]
+    host.run(["ip", "-batch", "-"], stdin="""\
+link add other type veth peer other1
+link set other1 up
+link set other up
+addr add 10.5.0.1/24 dev other
+addr add fd05::1/64 dev other nodad
+route add 10.99.0.0/16 via 192.168.50.1 dev eth0
+route append 10.99.0.0/16 via 10.5.0.9 dev other
+route add fd90::/64 dev eth0 metric 1024
+route append fd90::/64 dev other metric 1024
+""")
+    before, other = routes(host), routes(host, "other")
+    host.start_weftd()
+    host.wait_healthy()
+    assert "10.99.0.0/16" in host.ip("route", "show", "dev", "br-phy")
+    assert "fd90::/64" in host.ip("-6", "route", "show", "dev", "br-phy")
+    restart(host)
+    cleanup(host)
+    assert routes(host) == before and routes(host, "other") == other
