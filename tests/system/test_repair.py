@@ -254,8 +254,10 @@ def test_a_link_is_made_again_by_hand(scene):
     """Under the same name: `ovs-vsctl show` sees no difference, and yet no
     packet would pass."""
     a, port = scene.a, scene.a1.port
-    a.sh(f"ip link del {port}; ip link add {port} type veth peer name eth0"
-         f" netns a1; ip link set {port} up; ip -n a1 link set eth0 up")
+    # In one go: the agent makes a new one as soon as it can.
+    a.sh("ip link add hand type veth peer name hand0; ip -batch - <<'.'\n"
+         f"link del {port}\nlink set hand name {port}\nlink set {port} up\n"
+         "link set hand0 netns a1 name eth0\n.\nip -n a1 link set eth0 up")
     scene.wait_works()
     scene.wait_reported(f"link {port} was deleted or replaced")
 
