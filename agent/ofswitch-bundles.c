@@ -63,14 +63,21 @@ append_control(struct ovs_list *messages, uint32_t id, uint16_t type)
     return ((struct ofp_header *) msg->data)->xid;
 }
 
+static bool
+waits(const struct ofswitch_bundles *b)
+{
+    for (size_t i = 0; i < PLAN_OP_KINDS; i++) {
+        if (!ovs_list_is_empty(&b->queue[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 ofswitch_bundles_take(struct ofswitch_bundles *b, struct ovs_list *messages)
 {
-    bool any = false;
-    for (size_t i = 0; i < PLAN_OP_KINDS; i++) {
-        any = any || !ovs_list_is_empty(&b->queue[i]);
-    }
-    if (!any) {
+    if (!waits(b)) {
         return false;
     }
 
@@ -110,7 +117,7 @@ ofswitch_bundles_skip(struct ofswitch_bundles *b)
 bool
 ofswitch_bundles_settled(const struct ofswitch_bundles *b)
 {
-    return ovs_list_is_empty(&b->sent);
+    return ovs_list_is_empty(&b->sent) && !waits(b);
 }
 
 uint64_t

@@ -36,7 +36,7 @@ bool ofswitch_bundles_take(struct ofswitch_bundles *,
  * with that; 0 if it is with the last bundle on its way. */
 uint64_t ofswitch_bundles_skip(struct ofswitch_bundles *);
 
-/* Is nothing on its way? */
+/* Does nothing wait and is nothing on its way? */
 bool ofswitch_bundles_settled(const struct ofswitch_bundles *);
 /* The seqno that an OFPT_BUNDLE_CONTROL has brought, or 0. */
 uint64_t ofswitch_bundles_reply(struct ofswitch_bundles *,

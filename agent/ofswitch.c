@@ -329,9 +329,18 @@ static void
 handle_error(struct ofswitch *sw, const struct ofp_header *oh)
 {
     struct ofpbuf payload;
-    set_error(sw, ofperr_to_string(ofperr_decode_msg(oh, &payload)));
-    VLOG_WARN_RL(&rl, "%s: refused a change: %s", sw->target, sw->error);
+    enum ofptype type;
+    const char *error = ofperr_to_string(ofperr_decode_msg(oh, &payload));
+    bool is_packet = (payload.size >= sizeof *oh
+                      && !ofptype_decode(&type, payload.data)
+                      && type == OFPTYPE_PACKET_OUT);
     ofpbuf_uninit(&payload);
+    if (is_packet) {                /* Lost, as packets may be. */
+        VLOG_WARN_RL(&rl, "%s: refused a packet: %s", sw->target, error);
+        return;
+    }
+    set_error(sw, error);
+    VLOG_WARN_RL(&rl, "%s: refused a change: %s", sw->target, error);
 
     /* The bundle it belongs to is lost, and its commit fails as well; reading
      * everything back tells what is in force.  Its waiters wait for that. */

@@ -410,6 +410,9 @@ class Host(Node):
                 del self._running[daemon]
                 yield (f"{self.name}: {daemon} ended without being asked to"
                        f"\n{self._log_tail(daemon)}")
+        for line in self.log().splitlines():
+            if "|ofswitch|WARN|" in line and "refused" in line:
+                yield f"{self.name}: {line}"
         for core in self.log_dir.glob("core*"):
             yield f"{self.name}: {core.name}"
         if "weftd" in self._running:

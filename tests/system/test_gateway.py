@@ -243,6 +243,26 @@ for name in ("blue1.blue.", "blue1", "nobody.blue.", "example.org.",
                    f"blue2 0 {away.ip4}"]
 
 
+def test_a_network_that_comes_later(scene):
+    """Its gateways are advertised when the switch has it, not before."""
+    host = scene.blue.host
+    before = scene.lab.peers_text()
+    scene.lab.write_peers(before + """
+[network late]
+vni = 900
+subnet = 10.90.0.0/16
+subnet = fd00:90::/64
+gateway = 10.90.0.1
+gateway = fd00:90::1
+""")
+    wait_for(lambda: "late" in host.weft("network", "list").stdout, 5)
+    late = Endpoint(host, "late", "late")
+    assert late.pings("10.90.0.1") and late.pings("fd00:90::1")
+    assert "refused" not in host.log()
+    host.weft("detach", "late")
+    scene.lab.write_peers(before)
+
+
 def test_restart_of_the_agent_routes_on(scene):
     host = scene.blue.host
     with scene.blue.pinger(scene.far.ip4) as ping:
