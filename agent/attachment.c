@@ -22,6 +22,8 @@ VLOG_DEFINE_THIS_MODULE(attachment);
 enum {
     WRITING_DELAY_MS = 50,
     ROUTES_DELAY_MS = 20,
+    ROUTES_RETRY_MS = 1000,         /* Then twice as long each time. */
+    ROUTES_RETRIES_MAX = 6,         /* Doublings. */
     ANNOUNCE_INTERVAL_MS = 1000,    /* Between the first and the second. */
 };
 
@@ -149,6 +151,7 @@ void
 attachment_routes_changed(struct endpoints *e, struct attachment *a)
 {
     if (routes_are_due(e, a)) {
+        a->routes_failed = 0;
         attachment_check_soon(e, a, ROUTES_DELAY_MS);
     }
 }
@@ -163,14 +166,21 @@ update_routes(struct endpoints *e, struct attachment *a)
         free(error);                /* Its link goes with it: we hear. */
         return;
     }
-    a->routes = hash_routes(net);
     error = links_update_routes(kernel_rtnl(e->kernel), &a->ep, net, netns,
                                 a->ifindex);
-    if (error) {
-        e->ops->report(e->aux, "endpoint %s: %s", a->ep.name, error);
-        free(error);
-    }
     close(netns);
+    if (!error) {
+        a->routes = hash_routes(net);
+        a->routes_failed = 0;
+        return;
+    }
+    /* When the link inside comes up we hear; of its addresses we do not. */
+    attachment_check_soon(e, a, ROUTES_RETRY_MS
+                          << MIN(a->routes_failed, ROUTES_RETRIES_MAX));
+    if (!a->routes_failed++) {
+        e->ops->report(e->aux, "endpoint %s: %s", a->ep.name, error);
+    }
+    free(error);
 }
 
 void
@@ -374,10 +384,8 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
 void
 attachment_check_soon(struct endpoints *e, struct attachment *a, int delay_ms)
 {
-    if (a->check_at == LLONG_MAX) {
-        a->check_at = time_msec() + delay_ms;
-        hmapx_add(&e->checks, a);
-    }
+    a->check_at = MIN(a->check_at, time_msec() + delay_ms);
+    hmapx_add(&e->checks, a);
 }
 
 /* Who knew this MAC elsewhere hears the truth: the peers' switches.  Who knew

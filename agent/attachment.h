@@ -58,6 +58,7 @@ struct attachment {
     struct hmap_node ofport_node;   /* In 'by_ofport', if it has one. */
     uint32_t routes;                /* Hash of what it was given them by; 0:
                                      * not known. */
+    int routes_failed;              /* How often in a row. */
     uint32_t vni;                   /* 0: its network is not listed. */
     struct plan share;              /* What the switch has of it. */
     uint64_t flow_seqno;            /* Covers 'share'; 0: not sent yet. */

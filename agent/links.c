@@ -488,7 +488,11 @@ update_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
     want_routes(&wanted, ep, net, ifindex);
     int first = rtnl_link_routes_dump(inside, ifindex, LINKS_ROUTE_PROTOCOL,
                                       sort_out, &aux);
-    for (size_t i = 0; i < wanted.n && !first; i++) {
+    if (first) {
+        free(aux.stale);
+        return first;               /* What is there is not known. */
+    }
+    for (size_t i = 0; i < wanted.n; i++) {
         const struct rtnl_route *w = &wanted.a[i];
         if (!aux.there[i]) {
             bool replaces = false;

@@ -67,7 +67,7 @@ def test_idle_when_all_is_well(host):
     assert e.pings(OUT4)
     wait_for(lambda: "tentative" not in host.ip("address"), 5,
              "duplicate address detection is over")
-    with host.capture("eth0", "icmp6 and ip6[40] = 134", netns="blue1") as seen:
+    with host.capture("eth0", "ip6 multicast and ip6[40] = 134", netns="blue1") as seen:
         events = host.run(["timeout", "5", "ip", "-o", "monitor", "link",
                            "address", "route", "rule"], check=False).stdout
     assert not events
