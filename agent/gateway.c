@@ -216,12 +216,7 @@ static void
 answer_peer(struct gateway *g, ofp_port_t port, uint32_t vni,
             const void *frame, size_t size)
 {
-    const struct network *net = NULL;
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &g->list->networks) {
-        const struct network *n = node->data;
-        net = n->vni == vni ? n : net;
-    }
+    const struct network *net = peerlist_network_by_vni(g->list, vni);
     if (!net) {
         return;
     }

@@ -11,21 +11,19 @@
 
 static void set_network(struct agent *, const char *name,
                         const struct network *);
-static bool keys_change_hands(const struct peerlist *old,
-                              const struct simap *old_slots,
-                              const struct peerlist *new,
-                              const struct simap *new_slots);
+static bool vnis_change_hands(const struct peerlist *old,
+                              const struct peerlist *new);
 static void want_external(struct agent *, const struct peerlist *);
 
 void
 networks_set_list(struct agent *a, const struct peerlist *old,
                   const struct peerlist *new)
 {
-    struct simap slots = SIMAP_INITIALIZER(&slots);
-    transit_assign(new, &slots);
-    if (old && keys_change_hands(old, &a->slots, new, &slots)) {
+    if (old && vnis_change_hands(old, new)) {
         ofswitch_compare(a->sw);
     }
+    struct simap slots = SIMAP_INITIALIZER(&slots);
+    transit_assign(new, &slots);
     simap_swap(&a->slots, &slots);
     simap_destroy(&slots);
 
@@ -134,63 +132,22 @@ set_network(struct agent *a, const char *name, const struct network *net)
     }
 }
 
-/* Calls 'cb' for each text that only one network has, and by which the switch
- * tells it from the others: VNI, slot, prefixes within its domain. */
-static void
-each_key(const struct network *net, const struct simap *slots,
-         void (*cb)(char *key, const char *name, void *aux), void *aux)
-{
-    cb(xasprintf("vni %"PRIu32, net->vni), net->name, aux);
-    cb(xasprintf("slot %u", simap_get(slots, net->name)), net->name, aux);
-    for (size_t i = 0; i < net->n_subnets + net->n_routes; i++) {
-        struct ds s = DS_EMPTY_INITIALIZER;
-        ds_put_format(&s, "domain %"PRIu32" ", net->domain);
-        prefix_format(i < net->n_subnets ? &net->subnets[i]
-                      : &net->routes[i - net->n_subnets].dst, &s);
-        cb(ds_steal_cstr(&s), net->name, aux);
-    }
-}
-
-struct keys_aux {
-    struct shash owners;            /* Key to the network's name, borrowed. */
-    bool change;
-};
-
-static void
-note_key(char *key, const char *name, void *aux_)
-{
-    struct keys_aux *aux = aux_;
-    shash_add_nocopy(&aux->owners, key, name);
-}
-
-static void
-compare_key(char *key, const char *name, void *aux_)
-{
-    struct keys_aux *aux = aux_;
-    const char *owner = shash_find_data(&aux->owners, key);
-    aux->change = (aux->change
-                   || (owner && strcmp(owner, name)
-                       && strcmp(key, "slot 0")));
-    free(key);
-}
-
-/* Does one network take over flows of another?  Their steps, queued one after
- * the other, would undo each other. */
+/* Does one network take over the VNI of another?  Then the steps of both,
+ * queued one after the other, are about the same groups, and flows with the
+ * same cookies: they would undo each other. */
 static bool
-keys_change_hands(const struct peerlist *old, const struct simap *old_slots,
-                  const struct peerlist *new, const struct simap *new_slots)
+vnis_change_hands(const struct peerlist *old, const struct peerlist *new)
 {
-    struct keys_aux aux = { .change = false };
     struct shash_node *node;
-    shash_init(&aux.owners);
-    SHASH_FOR_EACH (node, &old->networks) {
-        each_key(node->data, old_slots, note_key, &aux);
-    }
     SHASH_FOR_EACH (node, &new->networks) {
-        each_key(node->data, new_slots, compare_key, &aux);
+        const struct network *now = node->data;
+        const struct network *was = peerlist_network(old, now->name);
+        if ((!was || was->vni != now->vni)
+            && peerlist_network_by_vni(old, now->vni)) {
+            return true;
+        }
     }
-    shash_destroy(&aux.owners);
-    return aux.change;
+    return false;
 }
 
 /* For which families some network has a way out. */

@@ -66,6 +66,19 @@ peerlist_network(const struct peerlist *list, const char *name)
     return shash_find_data(&list->networks, name);
 }
 
+const struct network *
+peerlist_network_by_vni(const struct peerlist *list, uint32_t vni)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->networks) {
+        const struct network *net = node->data;
+        if (net->vni == vni) {
+            return net;
+        }
+    }
+    return NULL;
+}
+
 const struct peer *
 peerlist_peer(const struct peerlist *list, const char *name)
 {

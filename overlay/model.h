@@ -162,6 +162,8 @@ void tunnel_finish(struct tunnel *);
 void peerlist_destroy(struct peerlist *);
 const struct network *peerlist_network(const struct peerlist *,
                                        const char *name);
+const struct network *peerlist_network_by_vni(const struct peerlist *,
+                                              uint32_t vni);
 const struct peer *peerlist_peer(const struct peerlist *, const char *name);
 
 /* The gateway that the network has for hosts of the family, or NULL: that of

@@ -9,6 +9,7 @@ from test_nat import NETWORKS, OUT4
 from traffic import Endpoint
 
 LINK, PORT = "wh-br-weft", "wx-br-weft"
+SLOTS = 32749                   # Transit addresses that there are.
 PLAIN = """\
 [network blue]
 vni = 100
@@ -97,6 +98,38 @@ def test_nothing_else_is_forwarded(host):
             "ip -n foreign route add default via 10.77.0.1")
     assert router.ping("10.77.0.1")
     assert not router.ping("10.77.0.2")
+
+
+def test_networks_take_over_from_each_other(host):
+    """A prefix of their router, and the transit address: what the one adds is
+    not what the other deletes."""
+    def text(*taker):
+        return "[router r]\nnetworks = one, two\n" + "".join(f"""
+[network {name}]
+vni = {vni}
+subnet = {subnet}.0.0/16
+gateway = {subnet}.0.1
+{"external = nat" if name in taker else ""}
+{f"route = 10.77.0.0/16 via {subnet}.0.9" if name == taker[0] else ""}
+""" for name, vni, subnet in (("one", 7, "10.7"), ("two", 7 + SLOTS, "10.8")))
+    for taker in (["one"], ["two"], ["one"], ["two", "one"], ["two"],
+                  ["one", "two"]):
+        host.lab.write_peers(host.lab.peers_text(NETWORKS + text(*taker)))
+
+        def in_force():
+            nets = {n["name"]: n for n in host.weft_json("network", "list")}
+            return all(bool(nets[name].get("route")) == (name == taker[0])
+                       and (nets[name].get("external") == "nat")
+                       == (name in taker)
+                       for name in ("one", "two"))
+        wait_for(in_force, 5, f"{taker} is in force")
+        wait_for(lambda: host.status()["healthy"], 5)
+        host.kill_weftd()
+        host.start_weftd()
+        wait_for(lambda: "flows read" in host.log().rpartition("opened log")[
+            2], 5, "the agent has read the switch")
+        read = host.log().rpartition("opened log")[2]
+        assert "flows read, 0 changes" in read, read
 
 
 def test_goes_with_the_last_network_that_has_one(host):
