@@ -11,6 +11,7 @@
 #include "agent/sysctl.h"
 #include "agent/tap.h"
 #include "overlay/address.h"
+#include "overlay/lease.h"
 #include "packets.h"
 #include "util.h"
 
@@ -42,7 +43,6 @@ static int add_veth(struct rtnl *, const char *bridge,
 static int configure_inside(const struct endpoint *, const struct network *,
                             int netns, int ifindex, bool netdev);
 static void deafen(const struct endpoint *);
-static bool same_place(const struct rtnl_route *, const struct prefix *dst);
 static int add_routes(struct rtnl *inside, int ifindex,
                       const struct endpoint *, const struct network *);
 static int update_routes(struct rtnl *inside, int ifindex,
@@ -352,13 +352,6 @@ configure_inside(const struct endpoint *ep, const struct network *net,
     return error;
 }
 
-static bool
-same_place(const struct rtnl_route *route, const struct prefix *dst)
-{
-    return (route->dst.len == dst->len
-            && ipv6_addr_equals(&route->dst.addr, &dst->addr));
-}
-
 /* Who has 'addr' is on the same segment: a neighbour, even if no address of
  * the endpoint's has it within its prefix. */
 static bool
@@ -377,7 +370,7 @@ want_route(struct routes *routes, const struct endpoint *ep,
            const struct prefix *dst, const struct in6_addr *via, int ifindex)
 {
     for (size_t i = 0; i < routes->n; i++) {
-        if (same_place(&routes->a[i], dst)) {
+        if (prefix_equal(&routes->a[i].dst, dst)) {
             return;                 /* The one that is listed. */
         }
     }
@@ -391,19 +384,6 @@ want_route(struct routes *routes, const struct endpoint *ep,
         .scope = RT_SCOPE_UNIVERSE,
         .metric = prefix_is_v4(dst) ? 0 : IPV6_METRIC,
     };
-}
-
-/* As DHCP says: that of the subnet of its first address that has one. */
-static const struct in6_addr *
-own_gateway(const struct endpoint *ep, const struct network *net, bool v4)
-{
-    const struct in6_addr *gateway = NULL;
-    for (size_t i = 0; i < ep->n_ips && !gateway; i++) {
-        if (prefix_is_v4(&ep->ips[i]) == v4) {
-            (void) network_subnet(net, &ep->ips[i].addr, &gateway);
-        }
-    }
-    return gateway;
 }
 
 /* Those of the network and the default route, for the families in which the
@@ -424,30 +404,15 @@ want_routes(struct routes *routes, const struct endpoint *ep,
         }
     }
     for (int v4 = 0; v4 < 2; v4++) {
-        const struct in6_addr *gateway = own_gateway(ep, net, v4);
-        if (gateway) {
+        struct lease lease;
+        if (lease_find(ep, net, v4, &lease)) {
             struct prefix all = { .len = 0 };
             if (v4) {
                 in6_addr_set_mapped_ipv4(&all.addr, 0);
             }
-            want_route(routes, ep, &all, gateway, ifindex);
+            want_route(routes, ep, &all, &lease.gateway, ifindex);
         }
     }
-}
-
-/* To a link that has none yet. */
-static int
-add_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
-           const struct network *net)
-{
-    struct routes wanted;
-    int error = 0;
-    want_routes(&wanted, ep, net, ifindex);
-    for (size_t i = 0; i < wanted.n && !error; i++) {
-        error = rtnl_route_add(inside, &wanted.a[i]);
-        error = error == -EEXIST ? 0 : error;
-    }
-    return error;
 }
 
 struct stale_aux {
@@ -463,7 +428,7 @@ sort_out(const struct rtnl_route *route, void *aux_)
     struct stale_aux *aux = aux_;
     for (size_t i = 0; i < aux->wanted->n; i++) {
         const struct rtnl_route *w = &aux->wanted->a[i];
-        if (same_place(w, &route->dst) && w->metric == route->metric
+        if (prefix_equal(&w->dst, &route->dst) && w->metric == route->metric
             && route->has_gateway
             && ipv6_addr_equals(&w->gateway, &route->gateway)) {
             aux->there[i] = true;
@@ -477,8 +442,46 @@ sort_out(const struct rtnl_route *route, void *aux_)
     aux->stale[aux->n++] = *route;
 }
 
-/* What takes the place of a stale one is there before that goes: at no moment
- * is there no way. */
+static bool
+has_stale(const struct stale_aux *aux, const struct prefix *dst)
+{
+    for (size_t i = 0; i < aux->n; i++) {
+        if (prefix_equal(&aux->stale[i].dst, dst)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Adds those that lack: beside a stale one of the same place, so that at no
+ * moment there is no way. */
+static int
+add_missing(struct rtnl *inside, const struct stale_aux *aux)
+{
+    int first = 0;
+    for (size_t i = 0; i < aux->wanted->n; i++) {
+        const struct rtnl_route *w = &aux->wanted->a[i];
+        if (!aux->there[i]) {
+            int error = (has_stale(aux, &w->dst)
+                         ? rtnl_route_append(inside, w)
+                         : rtnl_route_add(inside, w));
+            first = first || error == -EEXIST ? first : error;
+        }
+    }
+    return first;
+}
+
+/* To a link that has none yet. */
+static int
+add_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
+           const struct network *net)
+{
+    struct routes wanted;
+    struct stale_aux aux = { .wanted = &wanted };
+    want_routes(&wanted, ep, net, ifindex);
+    return add_missing(inside, &aux);
+}
+
 static int
 update_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
               const struct network *net)
@@ -488,25 +491,12 @@ update_routes(struct rtnl *inside, int ifindex, const struct endpoint *ep,
     want_routes(&wanted, ep, net, ifindex);
     int first = rtnl_link_routes_dump(inside, ifindex, LINKS_ROUTE_PROTOCOL,
                                       sort_out, &aux);
-    if (first) {
-        free(aux.stale);
-        return first;               /* What is there is not known. */
-    }
-    for (size_t i = 0; i < wanted.n; i++) {
-        const struct rtnl_route *w = &wanted.a[i];
-        if (!aux.there[i]) {
-            bool replaces = false;
-            for (size_t j = 0; j < aux.n; j++) {
-                replaces |= same_place(w, &aux.stale[j].dst);
-            }
-            int error = (replaces ? rtnl_route_append(inside, w)
-                         : rtnl_route_add(inside, w));
-            first = first || error == -EEXIST ? first : error;
+    if (!first) {
+        first = add_missing(inside, &aux);
+        for (size_t i = 0; i < aux.n; i++) {
+            int error = rtnl_route_del(inside, &aux.stale[i]);
+            first = first || error == -ESRCH ? first : error;
         }
-    }
-    for (size_t i = 0; i < aux.n; i++) {
-        int error = rtnl_route_del(inside, &aux.stale[i]);
-        first = first || error == -ESRCH ? first : error;
     }
     free(aux.stale);
     return first;

@@ -25,6 +25,7 @@
 #include "overlay/address.h"
 #include "overlay/answer.h"
 #include "overlay/compile-fields.h"
+#include "overlay/lease.h"
 #include "overlay/transit.h"
 #include "packets.h"
 
@@ -423,17 +424,13 @@ compile_publish(const struct endpoint *ep, const struct network *net,
                 const struct publish *p, uint16_t slot, uint64_t cookie,
                 struct plan *plan)
 {
-    bool done[2] = { false, false };
-    for (size_t i = 0; i < ep->n_ips; i++) {
-        const struct in6_addr *addr = &ep->ips[i].addr;
-        bool v4 = address_is_v4(addr);
-        const struct in6_addr *gateway;
-        if (done[v4] || !network_subnet(net, addr, &gateway) || !gateway) {
+    for (int v4 = 0; v4 < 2; v4++) {
+        struct lease lease;
+        if (!lease_find(ep, net, v4, &lease)) {
             continue;
         }
-        done[v4] = true;
-        const struct family *f = family_of(addr);
-        char *ip = address_text(addr);
+        const struct family *f = &families[v4];
+        char *ip = address_text(&lease.addr);
         plan_add_flow(plan, TABLE_INBOUND, 100, cookie,
                       NET"=%"PRIu32",%s,tp_dst=%d,ct_state=+trk+new-inv "
                       "actions=ct(commit,table=%d,zone=%d,"

@@ -7,6 +7,7 @@
  * decides about it. */
 
 #include "dhcp.h"
+#include "overlay/answer.h"
 #include "overlay/lease.h"
 
 enum {

@@ -26,7 +26,8 @@ dhcp4_answer(const struct answer_context *ctx, const void *frame, size_t size,
     struct lease lease;
     struct dhcp4_request req;
 
-    if (!lease_find(ctx, true, &lease)
+    if (!ctx->endpoint
+        || !lease_find(ctx->endpoint, ctx->network, true, &lease)
         || !dhcp4_request_parse(ctx, &lease, frame, size, &req)) {
         return false;
     }

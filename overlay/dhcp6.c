@@ -37,7 +37,8 @@ dhcp6_answer(const struct answer_context *ctx, const void *frame, size_t size,
     struct lease lease;
     struct dhcp6_message msg;
 
-    if (!lease_find(ctx, false, &lease)
+    if (!ctx->endpoint
+        || !lease_find(ctx->endpoint, ctx->network, false, &lease)
         || !dhcp6_message_parse(ctx, frame, size, &msg)) {
         return false;
     }

@@ -6,15 +6,13 @@
 #include "overlay/address.h"
 
 bool
-lease_find(const struct answer_context *ctx, bool v4, struct lease *lease)
+lease_find(const struct endpoint *ep, const struct network *net, bool v4,
+           struct lease *lease)
 {
-    const struct endpoint *ep = ctx->endpoint;
-
-    for (size_t i = 0; ep && i < ep->n_ips; i++) {
+    for (size_t i = 0; i < ep->n_ips; i++) {
         const struct in6_addr *addr = &ep->ips[i].addr;
         const struct in6_addr *gateway;
-        const struct prefix *subnet = network_subnet(ctx->network, addr,
-                                                     &gateway);
+        const struct prefix *subnet = network_subnet(net, addr, &gateway);
 
         if (address_is_v4(addr) == v4 && subnet && gateway) {
             lease->addr = *addr;

@@ -3,10 +3,11 @@
 #ifndef OVERLAY_LEASE_H
 #define OVERLAY_LEASE_H 1
 
-/* What a DHCP server of either family gives an endpoint: the address that it
- * has anyway.  Called by dhcp4 and dhcp6; knows no packet. */
+/* What an endpoint has of its network in either family: the address that a
+ * DHCP server gives it, which it has anyway, and the gateway by which it is
+ * reached.  Knows no packet. */
 
-#include "overlay/answer.h"
+#include "overlay/model.h"
 
 struct lease {
     struct in6_addr addr;           /* The endpoint's. */
@@ -16,6 +17,7 @@ struct lease {
 
 /* The endpoint's first address of the family in a subnet that has a gateway.
  * False if there is none. */
-bool lease_find(const struct answer_context *, bool v4, struct lease *);
+bool lease_find(const struct endpoint *, const struct network *, bool v4,
+                struct lease *);
 
 #endif /* overlay/lease.h */
