@@ -12,9 +12,10 @@
 #include "packets.h"
 
 static void put_up(struct rtnl *, int ifindex, const char *ifname);
-static void put_address(struct rtnl *, int ifindex, const struct prefix *);
-static void put_addr(struct rtnl *, uint16_t type, uint16_t flags,
-                     const struct rtnl_addr *, uint32_t addr_flags);
+static void put_plain_address(struct rtnl *, int ifindex,
+                              const struct prefix *);
+static void put_address(struct rtnl *, uint16_t type,
+                        const struct rtnl_addr *);
 static void set_broadcast(struct rtnl_addr *);
 static void put_metrics(struct nlmsghdr *, const struct rtnl_route *);
 static void put_gateway(struct nlmsghdr *, const struct rtnl_route *);
@@ -36,7 +37,7 @@ rtnl_inside_up(struct rtnl *rtnl, int ifindex, const struct prefix *ips,
     put_up(rtnl, 0, "lo");
     put_up(rtnl, ifindex, NULL);
     for (size_t i = 0; i < n; i++) {
-        put_address(rtnl, ifindex, &ips[i]);
+        put_plain_address(rtnl, ifindex, &ips[i]);
     }
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
@@ -44,28 +45,31 @@ rtnl_inside_up(struct rtnl *rtnl, int ifindex, const struct prefix *ips,
 int
 rtnl_address_add(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
 {
-    put_address(rtnl, ifindex, ip);
+    put_plain_address(rtnl, ifindex, ip);
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
 
 int
 rtnl_address_set(struct rtnl *rtnl, const struct rtnl_addr *addr)
 {
-    uint32_t flags = addr->flags & RTNL_ADDR_FLAGS;
-    if (ip_family(&addr->ip.addr) == AF_INET6 && !(flags & IFA_F_NODAD)) {
+    struct rtnl_addr plain = *addr;
+    plain.flags &= RTNL_ADDR_FLAGS;
+    if (ip_family(&addr->ip.addr) == AF_INET6
+        && !(plain.flags & IFA_F_NODAD)) {
         /* The flag is forgotten again by the second message, which detects
          * nothing any more. */
-        put_addr(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, addr,
-                 flags | IFA_F_NODAD);
+        struct rtnl_addr first = plain;
+        first.flags |= IFA_F_NODAD;
+        put_address(rtnl, RTM_NEWADDR, &first);
     }
-    put_addr(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, addr, flags);
+    put_address(rtnl, RTM_NEWADDR, &plain);
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
 
 int
 rtnl_address_del(struct rtnl *rtnl, const struct rtnl_addr *addr)
 {
-    put_addr(rtnl, RTM_DELADDR, 0, addr, 0);
+    put_address(rtnl, RTM_DELADDR, addr);
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
 
@@ -210,7 +214,7 @@ put_up(struct rtnl *rtnl, int ifindex, const char *ifname)
 
 /* One that is there for ever, with nothing special about it. */
 static void
-put_address(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
+put_plain_address(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
 {
     struct rtnl_addr addr = {
         .ifindex = ifindex,
@@ -221,15 +225,14 @@ put_address(struct rtnl *rtnl, int ifindex, const struct prefix *ip)
         .preferred_lft = UINT32_MAX,
     };
     set_broadcast(&addr);
-    put_addr(rtnl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &addr,
-             addr.flags);
+    put_address(rtnl, RTM_NEWADDR, &addr);
 }
 
 static void
-put_addr(struct rtnl *rtnl, uint16_t type, uint16_t flags,
-         const struct rtnl_addr *addr, uint32_t addr_flags)
+put_address(struct rtnl *rtnl, uint16_t type, const struct rtnl_addr *addr)
 {
-    struct nlmsghdr *nlh = rtnl_put(rtnl, type, flags);
+    uint16_t how = type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+    struct nlmsghdr *nlh = rtnl_put(rtnl, type, how);
     struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof *ifa);
     ifa->ifa_family = ip_family(&addr->ip.addr);
     ifa->ifa_prefixlen = addr->ip.len;
@@ -241,7 +244,7 @@ put_addr(struct rtnl *rtnl, uint16_t type, uint16_t flags,
         return;
     }
 
-    mnl_attr_put_u32(nlh, IFA_FLAGS, addr_flags);
+    mnl_attr_put_u32(nlh, IFA_FLAGS, addr->flags);
     if (addr->has_broadcast) {
         put_ip(nlh, IFA_BROADCAST, &addr->broadcast);
     }
