@@ -32,12 +32,9 @@ get_host(const struct control *c, struct admit_host *host)
                         : "it is not read yet"));
 }
 
-typedef char *parse_func(int argc, const char *const argv[],
-                         struct attach_request *);
-
 static void
 attach_words(struct control *c, struct ticket *t, int argc,
-             const char *const argv[], int item, parse_func *parse)
+             const char *const argv[], int item, request_parse_func *parse)
 {
     struct attach_request req;
     struct admit_host host;
@@ -62,7 +59,7 @@ attach_words(struct control *c, struct ticket *t, int argc,
 
 static void
 attach_one(struct unixctl_conn *conn, int argc, const char *argv[],
-           struct control *c, parse_func *parse)
+           struct control *c, request_parse_func *parse)
 {
     bool json = reply_take_json(&argc, argv);
     struct ticket *t = ticket_create(c->agent, conn, "attached", false, json);

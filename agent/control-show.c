@@ -44,7 +44,7 @@ control_show(struct unixctl_conn *conn, int argc, const char *argv[], void *c_)
     char *what = listing_of(argv[0]);
     struct json *row = show_one(c->agent, what, argv[1]);
     if (row) {
-        reply_object(conn, row, json);
+        reply_view(conn, row, json, view_object);
     } else {
         reply_error(conn, xasprintf("no %s \"%s\": see \"weft %s list\"",
                                     what, argv[1], what));
@@ -58,19 +58,9 @@ control_status(struct unixctl_conn *conn, int argc, const char *argv[],
 {
     struct control *c = c_;
     bool json = reply_take_json(&argc, argv);
-    if (!reply_check_args(conn, argc, argv, 0, "")) {
-        return;
+    if (reply_check_args(conn, argc, argv, 0, "")) {
+        reply_view(conn, show_status(c->agent), json, view_status);
     }
-    struct json *status = show_status(c->agent);
-    if (json) {
-        reply_json(conn, status);
-        return;
-    }
-    struct ds s = DS_EMPTY_INITIALIZER;
-    view_status(status, &s);
-    unixctl_command_reply(conn, ds_cstr(&s));
-    ds_destroy(&s);
-    json_destroy(status);
 }
 
 void
@@ -86,6 +76,6 @@ control_who(struct unixctl_conn *conn, int argc, const char *argv[], void *c_)
     if (error) {
         reply_error(conn, error);
     } else {
-        reply_object(conn, object, json);
+        reply_view(conn, object, json, view_object);
     }
 }

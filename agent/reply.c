@@ -62,17 +62,18 @@ reply_rows(struct unixctl_conn *conn, struct json *rows, bool json,
 }
 
 void
-reply_object(struct unixctl_conn *conn, struct json *object, bool json)
+reply_view(struct unixctl_conn *conn, struct json *value, bool json,
+           void (*view)(const struct json *, struct ds *))
 {
     if (json) {
-        reply_json(conn, object);
+        reply_json(conn, value);
         return;
     }
     struct ds s = DS_EMPTY_INITIALIZER;
-    view_object(object, &s);
+    view(value, &s);
     unixctl_command_reply(conn, ds_cstr(&s));
     ds_destroy(&s);
-    json_destroy(object);
+    json_destroy(value);
 }
 
 void

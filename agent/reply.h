@@ -23,7 +23,9 @@ bool reply_check_args(struct unixctl_conn *, int argc, const char *argv[],
 void reply_json(struct unixctl_conn *, struct json *);
 void reply_rows(struct unixctl_conn *, struct json *rows, bool json,
                 const struct view_column *);
-void reply_object(struct unixctl_conn *, struct json *object, bool json);
+/* 'view' is view_object() or view_status(). */
+void reply_view(struct unixctl_conn *, struct json *, bool json,
+                void (*view)(const struct json *, struct ds *));
 void reply_error(struct unixctl_conn *, char *error);
 
 #endif /* agent/reply.h */

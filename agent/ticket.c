@@ -87,7 +87,7 @@ reply_endpoint(const struct ticket *t)
         free(words);
         json_destroy(row);
     } else if (row) {
-        reply_object(t->conn, row, t->json);
+        reply_view(t->conn, row, t->json, view_object);
     } else {
         unixctl_command_reply(t->conn, NULL);
     }

@@ -64,16 +64,15 @@ static char *
 check_args(const char *words, const char *args, int argc, char *argv[])
 {
     if (strpbrk(args, "[|") || strstr(args, "...")) {
-        const char *first = args;
-        return (argc || first[0] == '[' ? NULL
-                : xasprintf("usage: weft %s %s", words, first));
+        return (argc || args[0] == '[' ? NULL
+                : xasprintf("usage: weft %s %s", words, args));
     }
     struct svec wanted = SVEC_EMPTY_INITIALIZER;
     svec_parse_words(&wanted, args);
     size_t given = 0;
     bool odd = false;
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--json")) {
+        if (!weft_is_json(argv[i])) {
             odd = odd || (argv[i][0] == '-'
                           && !svec_contains(&wanted, argv[i]));
             given++;
@@ -86,11 +85,8 @@ check_args(const char *words, const char *args, int argc, char *argv[])
                         args, args[0] ? " " : ""));
 }
 
-typedef char *parse_func(int argc, const char *const argv[],
-                         struct attach_request *);
-
 static char *
-check_request(int argc, char *argv[], parse_func *parse)
+check_request(int argc, char *argv[], request_parse_func *parse)
 {
     const char **words = xmalloc((argc + 1) * sizeof *words);
     int n = 0;

@@ -98,18 +98,19 @@ int
 weft_netns_list(const struct weft_target *target OVS_UNUSED, int argc,
                 char *argv[])
 {
+    bool json = argc && weft_is_json(argv[0]);
     struct sset names = SSET_INITIALIZER(&names);
     char *error = netns_list(&names);
     const char **sorted = sset_sort(&names);
     struct json *array = json_array_create_empty();
     for (size_t i = 0; !error && i < sset_count(&names); i++) {
-        if (argc && weft_is_json(argv[0])) {
+        if (json) {
             json_array_add(array, json_string_create(sorted[i]));
         } else {
             puts(sorted[i]);
         }
     }
-    if (!error && argc && weft_is_json(argv[0])) {
+    if (!error && json) {
         char *text = json_to_string(array, JSSF_PRETTY);
         puts(text);
         free(text);

@@ -37,11 +37,11 @@ struct attach_request {
  * after NETNS; "--opt=value" and "--opt value" are the same; "--" ends them.
  * Returns NULL, or an owned message ("attach: --ip 10.1/16: not an address");
  * then 'req' needs no finish. */
-char *attach_request_parse(int argc, const char *const argv[],
-                           struct attach_request *req);
+typedef char *request_parse_func(int argc, const char *const argv[],
+                                 struct attach_request *req);
+request_parse_func attach_request_parse;
 /* Likewise for `weft tap`, with NAME in place of NETNS. */
-char *tap_request_parse(int argc, const char *const argv[],
-                        struct attach_request *req);
+request_parse_func tap_request_parse;
 void attach_request_finish(struct attach_request *);
 
 /* Splits one line of `attach --file` into words: blanks separate, '...' and
