@@ -32,5 +32,6 @@ liboverlay_a_SOURCES = \
 	overlay/publish.c overlay/publish.h \
 	overlay/request.c overlay/request.h \
 	overlay/router-adv.c overlay/router-adv.h \
+	overlay/sections.c overlay/sections.h \
 	overlay/transit.c overlay/transit.h \
 	overlay/view.c overlay/view.h
