@@ -9,7 +9,7 @@ EXTRA_DIST += \
 # Open vSwitch's own generator.  It fails if a table or a column is in only one
 # of the two.  Not distributed: whoever builds has the generator.
 man_MANS = docs/weft.5
-CLEANFILES += docs/weft.5
+CLEANFILES += docs/weft.5 docs/weft.5.tmp
 EXTRA_DIST += ovsdb/weft.ovsschema ovsdb/weft.xml
 docs/weft.5: ovsdb/weft.ovsschema ovsdb/weft.xml $(OVS_STAMP)
 	$(AM_V_GEN)$(MKDIR_P) docs && \
