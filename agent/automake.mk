@@ -14,12 +14,14 @@ weftd_SOURCES = \
 	agent/endpoints.c agent/endpoints.h \
 	agent/external.c agent/external.h \
 	agent/external-rules.c agent/external-rules.h \
+	agent/filewatch.c agent/filewatch.h \
 	agent/firewall.c agent/firewall.h \
 	agent/endpoints-publish.c \
 	agent/endpoints-request.c \
 	agent/gather.c agent/gather.h \
 	agent/gateway.c agent/gateway.h \
 	agent/health.c agent/health.h \
+	agent/heartbeat.c agent/heartbeat.h \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
@@ -31,6 +33,8 @@ weftd_SOURCES = \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
+	agent/registrar.c agent/registrar.h \
+	agent/remotes.c agent/remotes.h \
 	agent/reports.c agent/reports.h \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
@@ -39,6 +43,7 @@ weftd_SOURCES = \
 	agent/rtnl-parse.c agent/rtnl-parse.h \
 	agent/rtnl-socket.c agent/rtnl-socket.h \
 	agent/settings.c agent/settings.h \
+	agent/shared.c agent/shared.h \
 	agent/show.c agent/show.h \
 	agent/sysctl.c agent/sysctl.h \
 	agent/tap.c agent/tap.h \

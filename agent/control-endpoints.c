@@ -14,6 +14,19 @@
 /* Lines of one `attach --file`. */
 enum { ATTACH_LINES_MAX = 65536 };
 
+static bool
+is_other(uint32_t vni, const struct in6_addr *ip, struct eth_addr mac,
+         struct admit_other *other, const void *remotes)
+{
+    struct remote_info info;
+    bool found = (ip ? remotes_by_ip(remotes, vni, ip, &info)
+                  : remotes_by_mac(remotes, vni, mac, &info));
+    if (found) {
+        *other = (struct admit_other) { info.name, info.host };
+    }
+    return found;
+}
+
 /* NULL, or why nothing can be attached now. */
 static char *
 get_host(const struct control *c, struct admit_host *host)
@@ -22,13 +35,18 @@ get_host(const struct control *c, struct admit_host *host)
     *host = (struct admit_host) {
         .list = directory_list(d),
         .self = directory_self(d),
-        .file = directory_path(d),
+        .file = directory_name(d),
         .mtu = c->agent->mtu,
+        .is_other = c->agent->remotes ? is_other : NULL,
+        .other_aux = c->agent->remotes,
     };
     return (c->cleanup ? xstrdup("weftd is being cleaned up")
             : host->list ? NULL
-            : xasprintf("no peer file is in force: %s",
+            : xasprintf("no list of networks is in force: %s",
                         directory_refusal(d) ? directory_refusal(d)
+                        : c->agent->shared
+                        && !shared_connected(c->agent->shared)
+                        ? "the directory does not answer"
                         : "it is not read yet"));
 }
 
@@ -202,7 +220,7 @@ change_publish(struct control *c, struct ticket *t, const char *name,
         return;
     }
     char *error = endpoints_publish(endpoints, name, p,
-                                    directory_path(c->agent->directory), &w);
+                                    directory_name(c->agent->directory), &w);
     if (error) {
         w.done(w.aux, w.item, error);
         free(error);

@@ -81,13 +81,15 @@ control_directory_reload(struct unixctl_conn *conn, int argc,
     if (!reply_check_args(conn, argc, argv, 0, "")) {
         return;
     }
-    directory_reread(c->agent->directory);
+    agent_reread(c->agent);
     if (!c->agent->adopted) {
         reply_error(conn, xstrdup("the database has not been read yet: see "
                                   "\"weft status\""));
         return;
     }
-    directory_run(c->agent->directory);
+    if (c->agent->filewatch) {
+        filewatch_run(c->agent->filewatch);
+    }
     const char *refusal = directory_refusal(c->agent->directory);
     if (refusal) {
         unixctl_command_reply_error(conn, refusal);

@@ -15,6 +15,7 @@
 #include "dirs.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
+#include "overlay/address.h"
 #include "overlay/model.h"
 #include "overlay/request.h"
 #include "ovsdb-idl.h"
@@ -25,10 +26,15 @@
 /* Every setting: the same word is the option's name and the key in weft.conf.
  * The usage text is made of this list. */
 #define SETTINGS                                                            \
-    SETTING(name, "NAME", "this host's name in the peer file "              \
-            "[the one whose address it has]")                               \
-    SETTING(directory, "file:PATH", "the shared peer file "                 \
+    SETTING(name, "NAME", "this host's name in the directory [of a file: "  \
+            "the peer whose address it has; else the machine's]")           \
+    SETTING(directory, "file:PATH|ssl:A:PORT,ssl:B:PORT...",                \
+            "the shared list: a peer file, or the servers of a database "   \
             "[file:/etc/weft/peers.conf]")                                  \
+    SETTING(address, "IP", "this host's address in the underlay, for a "    \
+            "database [the one it speaks to the servers with]")             \
+    SETTING(tunnels, "needed|all", "with a database: to hosts that share a "\
+            "network with this one, or to all [needed]")                    \
     SETTING(bridge, "BRIDGE", "the integration bridge [br-weft]")           \
     SETTING(datapath, "auto|system|netdev", "OVS datapath; auto: system "   \
             "if the kernel has it [auto]")                                  \
@@ -301,6 +307,7 @@ set_defaults(struct settings *s)
 {
     static const char *values[N_SETTINGS] = {
         [SET_directory] = "file:/etc/weft/peers.conf",
+        [SET_tunnels] = "needed",
         [SET_bridge] = "br-weft",
         [SET_datapath] = "auto",
     };
@@ -328,11 +335,42 @@ refuse(const struct settings *s, int setting, const char *what)
     exit(2);
 }
 
-static void
-check(struct settings *s)
+/* "ssl:A:6650,tcp:B:6650": each as stream_open() takes it. */
+static bool
+is_database(const char *s)
 {
-    if (strncmp(s->directory, "file:", 5) || !s->directory[5]) {
-        refuse(s, SET_directory, "must be file:PATH");
+    bool good = *s != '\0';
+    while (good && *s) {
+        size_t len = strcspn(s, ",");
+        char *remote = xmemdup0(s, len);
+        good = !stream_verify_name(remote);
+        free(remote);
+        s += len;
+        if (good && *s) {
+            good = *++s != '\0';
+        }
+    }
+    return good;
+}
+
+static void
+check_directory(struct settings *s)
+{
+    s->shared = strncmp(s->directory, "file:", 5) != 0;
+    if (s->shared ? !is_database(s->directory) : !s->directory[5]) {
+        refuse(s, SET_directory, "must be file:PATH, or ssl:IP:PORT, "
+               "tcp:IP:PORT or unix:FILE, several with commas between");
+    }
+    struct in6_addr address;
+    if (s->address && (!address_parse(s->address, &address)
+                       || address_refuse_unicast(&address))) {
+        refuse(s, SET_address, "must be an address of this host");
+    }
+    if (strcmp(s->tunnels, "needed") && strcmp(s->tunnels, "all")) {
+        refuse(s, SET_tunnels, "must be needed or all");
+    }
+    if (s->shared) {
+        return;
     }
     memmove(s->directory, s->directory + 5, strlen(s->directory + 5) + 1);
     if (s->directory[0] != '/') {
@@ -341,7 +379,12 @@ check(struct settings *s)
         free(s->directory);
         s->directory = path;
     }
+}
 
+static void
+check(struct settings *s)
+{
+    check_directory(s);
     if (strcmp(s->datapath, "auto") && strcmp(s->datapath, "system")
         && strcmp(s->datapath, "netdev")) {
         refuse(s, SET_datapath, "must be auto, system or netdev");

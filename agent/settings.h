@@ -14,7 +14,11 @@ enum { SETTINGS_MAX = 16 };
 struct settings {
     char *config;               /* "/etc/weft/weft.conf" */
     char *name;                 /* This host's; NULL: find out. */
-    char *directory;            /* Path of the peer file. */
+    char *directory;            /* Path of the peer file; or the servers of
+                                 * the database. */
+    bool shared;                /* It is a database. */
+    char *address;              /* In the underlay, or NULL. */
+    char *tunnels;              /* "needed" or "all". */
     char *bridge;               /* "br-weft" */
     char *datapath;             /* "auto", "system" or "netdev". */
     char *underlay;             /* NIC to move to a bridge, or NULL. */

@@ -397,7 +397,7 @@ put_summary(const struct agent *a, const struct health *health,
                            a->datapath ? a->datapath : "not known yet");
     json_object_put_format(o, "directory",
                            "%s, %"PRIuSIZE" networks, %"PRIuSIZE" peers",
-                           directory_path(a->directory),
+                           directory_name(a->directory),
                            list ? shash_count(&list->networks) : 0,
                            list ? shash_count(&list->peers) : 0);
 

@@ -46,6 +46,8 @@ distclean-local:
 # --- the room --------------------------------------------------------------
 noinst_LIBRARIES += libovsdbrows.a
 libovsdbrows_a_SOURCES = \
+	ovsdb/directorydb.c ovsdb/directorydb.h \
+	ovsdb/directoryops.c ovsdb/directoryops.h \
 	ovsdb/directoryrows.c ovsdb/directoryrows.h \
 	ovsdb/rows.c ovsdb/rows.h \
 	ovsdb/switchdb.c ovsdb/switchdb.h
