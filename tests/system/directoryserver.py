@@ -13,9 +13,8 @@ import threading
 from pathlib import Path
 
 from conftest import BUILD
+from directory import SCHEMA
 from host import wait_for
-
-SCHEMA = Path(__file__).resolve().parents[2] / "ovsdb" / "weft.ovsschema"
 
 
 class DirectoryServer:

@@ -8,16 +8,9 @@ import subprocess
 
 import pytest
 
+from directory import PERMISSIONS, ROLE
 from directoryserver import DirectoryServer, errors, insert
 
-ROLE = "weft-host"
-# Table -> what must equal the name in the certificate, what may be updated.
-PERMISSIONS = {
-    "Host": ("name", ["address", "port", "version"]),
-    "Heartbeat": ("host", ["seen"]),
-    "Endpoint": ("host", []),
-    "Claim": ("host", []),
-}
 MAC = "0a:57:0a:01:00:0{}"
 
 
