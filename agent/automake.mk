@@ -65,13 +65,19 @@ weft_SOURCES = \
 	agent/nossl.c \
 	agent/textfile.c agent/textfile.h \
 	agent/weft.c agent/weft.h \
+	agent/weft-admin.c agent/weft-admin.h \
 	agent/weft-ask.c agent/weft-ask.h \
 	agent/weft-check.c agent/weft-check.h \
-	agent/weft-netns.c
+	agent/weft-db.c agent/weft-db.h \
+	agent/weft-export.c \
+	agent/weft-netns.c \
+	agent/weft-network.c \
+	agent/weft-remove.c
 # Linked statically, because loading libcrypto, which libopenvswitch wants and
 # this command does not use, would be most of its life: 2 ms of 3.
 weft_LDFLAGS = $(WEFT_COMMAND_LDFLAGS)
-weft_LDADD = liboverlay.a $(OVS_BASE_LIBS) -lcrypto
+weft_LDADD = libovsdbrows.a liboverlay.a $(OVS_BASE_LIBS) -lcrypto \
+	$(INIH_LIBS)
 
 # For qemu's script= and downscript=.
 dist_pkglibexec_SCRIPTS = agent/weft-ifup agent/weft-ifdown
