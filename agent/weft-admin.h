@@ -39,8 +39,8 @@ int admin_run(const struct weft_target *, const struct admin_options *,
               admin_try_func *, void *aux);
 
 /* Changes '*wanted', which is what the directory has, normalized.  Returns
- * NULL, or an owned message.  Called again with what the directory has then, if
- * somebody else changes it meanwhile. */
+ * NULL, or an owned message.  Called again with what the directory has then,
+ * if somebody else changes it meanwhile. */
 typedef char *admin_change_func(struct sections *wanted, const void *aux);
 
 /* Makes the change, tells of it, and returns the exit code.  'touched' are the

@@ -82,7 +82,7 @@ weft_directory_set(const struct weft_target *target, int argc, char *argv[])
     return status;
 }
 
-/* A heartbeat that comes between looking and deleting is seen the next time. */
+/* A heartbeat that comes between looking and deleting is seen next time. */
 static enum weft_db_result
 remove_host(struct weft_db *db, void *r_)
 {
