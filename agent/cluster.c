@@ -27,6 +27,7 @@ enum {
     APPCTL_TIMEOUT_S = 10,
 };
 
+static bool wait_for(const char *remote, const char *state, int seconds);
 static char *run_path(const char *suffix);
 static char *first_rows(const char *local);
 static char *make_dir(void);
@@ -237,20 +238,18 @@ cluster_probe(const char *remote)
         add_tls(&argv);
     }
     tool_add(&argv, "get-schema-version", remote, CLUSTER_NAME, NULL);
-    return tool_run(TOOL_PRINT, &argv, NULL);
+    char *error = tool_run(TOOL_PRINT, &argv, NULL);
+    if (!error && !wait_for(remote, "connected", PROBE_TIMEOUT_S)) {
+        error = xasprintf("%s: has no quorum", remote);
+    }
+    return error;
 }
 
 bool
 cluster_wait(const char *state, int seconds)
 {
     char *socket = cluster_socket();
-    struct svec argv = SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "ovsdb-client", NULL);
-    svec_add_nocopy(&argv, xasprintf("--timeout=%d", seconds));
-    tool_add(&argv, "wait", socket, CLUSTER_NAME, state, NULL);
-    char *error = tool_run(TOOL_PRINT, &argv, NULL);
-    bool done = !error;
-    free(error);
+    bool done = wait_for(socket, state, seconds);
     free(socket);
     return done;
 }
@@ -291,6 +290,22 @@ void
 cluster_remove(void)
 {
     (void) unlink(CLUSTER_DB);
+}
+
+static bool
+wait_for(const char *remote, const char *state, int seconds)
+{
+    struct svec argv = SVEC_EMPTY_INITIALIZER;
+    tool_add(&argv, "ovsdb-client", NULL);
+    svec_add_nocopy(&argv, xasprintf("--timeout=%d", seconds));
+    if (!strncmp(remote, "ssl:", 4)) {
+        add_tls(&argv);
+    }
+    tool_add(&argv, "wait", remote, CLUSTER_NAME, state, NULL);
+    char *error = tool_run(TOOL_PRINT, &argv, NULL);
+    bool done = !error;
+    free(error);
+    return done;
 }
 
 /* Of the server's files in the run directory.  Owned. */

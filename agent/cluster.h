@@ -45,7 +45,7 @@ char *cluster_local(char **local, bool *joined);
 char *cluster_start(void);
 char *cluster_stop(void);
 
-/* Asks the server at 'remote' whether it has the directory. */
+/* Asks the server at 'remote' whether it has the directory, and a quorum. */
 char *cluster_probe(const char *remote);
 
 /* Waits until the database is "connected" (a member, and there is a quorum)

@@ -135,7 +135,8 @@ read_back(int fd)
     return ds_steal_cstr(&s);
 }
 
-/* One line: the last one that the tool said, which tells most.  Frees
+/* One line: the last one that the tool said, which tells most, but for
+ * ovs-appctl, which says "server returned an error" behind the error.  Frees
  * 'said'. */
 static char *
 describe(const char *tool, int status, char *said)
@@ -144,7 +145,9 @@ describe(const char *tool, int status, char *said)
     char *save = NULL;
     for (char *line = strtok_r(said, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
-        last = line;
+        if (!strstr(line, ": server returned an error")) {
+            last = line;
+        }
     }
     char *error;
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND) {

@@ -222,11 +222,30 @@ join(const struct weft_directory_options *o, const struct bundle *b)
     return error;
 }
 
+/* The servers of the bundle, but for this host, which may have been one when
+ * it was written. */
+static struct svec
+other_remotes(const struct bundle *b, const char *address, int port)
+{
+    struct bundle others = { .ssl = b->ssl };
+    const char *server;
+    size_t i;
+    svec_init(&others.servers);
+    SVEC_FOR_EACH (i, server, &b->servers) {
+        if (strcmp(server, address)) {
+            svec_add(&others.servers, server);
+        }
+    }
+    struct svec remotes = bundle_remotes(&others, port);
+    svec_destroy(&others.servers);
+    return remotes;
+}
+
 /* Does one of the servers answer? */
 static char *
-probe(const struct bundle *b)
+probe(const struct bundle *b, const char *address)
 {
-    struct svec remotes = bundle_remotes(b, CLUSTER_CLIENT_PORT);
+    struct svec remotes = other_remotes(b, address, CLUSTER_CLIENT_PORT);
     const char *remote;
     char *error = NULL;
     size_t i;
@@ -250,9 +269,9 @@ probe(const struct bundle *b)
 
 /* Makes this server a member.  What fails leaves no database. */
 static char *
-become_member(const struct bundle *b, const char *local)
+become_member(const struct bundle *b, const char *address, const char *local)
 {
-    struct svec remotes = bundle_remotes(b, CLUSTER_RAFT_PORT);
+    struct svec remotes = other_remotes(b, address, CLUSTER_RAFT_PORT);
     char *error = cluster_join(local, &remotes);
     svec_destroy(&remotes);
     if (error) {
@@ -279,10 +298,10 @@ join_new(const struct weft_directory_options *o, const struct bundle *b,
          const char *local)
 {
     char *error = cluster_check_ports(o->address);
-    if (!error && svec_contains_unsorted(&b->servers, o->address)) {
-        error = xasprintf("%s is a server of the directory by the bundle: "
-                          "every server has an address of its own",
-                          o->address);
+    if (!error && b->servers.n == 1
+        && !strcmp(b->servers.names[0], o->address)) {
+        error = xasprintf("%s is the only server that the bundle names: there "
+                          "is nobody to join", o->address);
     }
     if (!error && (!strchr(o->address, ':')
                    != !strchr(b->servers.names[0], ':'))) {
@@ -299,8 +318,8 @@ join_new(const struct weft_directory_options *o, const struct bundle *b,
         error = error ? error : tls_make_host(TLS_KEY, TLS_CERT, o->name,
                                               o->address);
     }
-    error = error ? error : probe(b);
-    error = error ? error : become_member(b, local);
+    error = error ? error : probe(b, o->address);
+    error = error ? error : become_member(b, o->address, local);
     if (error && had_ca) {
         tls_remove_ca_key();
     } else if (error) {
