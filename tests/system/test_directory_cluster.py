@@ -371,6 +371,24 @@ def test_connect_touches_one_line(shared):
                   remote=f"ssl:{shared[2].address}:6650").stdout
 
 
+def test_weftd_is_told_of_certificates_that_it_cannot_read(shared):
+    hostd = shared[3]
+    before = conf(hostd)
+    path = hostd.path("/etc/weft/weft.conf")
+    path.write_text("ca-cert = /etc/weft/tls/ca.pem\n"
+                    "private-key = /run/none.pem\n")
+    result = hostd.run(["weftd"], check=False)
+    assert result.returncode == 1
+    assert ("weft.conf:2: private-key = /run/none.pem: No such file"
+            in result.stderr)
+    path.write_text("")
+    for option in ("--certificate=/run/none.pem", "-c/run/none.pem"):
+        result = hostd.run(["weftd", option], check=False)
+        assert result.returncode == 2
+        assert "certificate=/run/none.pem" in result.stderr
+    path.write_text(before)
+
+
 # What breaks, and mends.
 
 def test_leader_killed(cluster):
