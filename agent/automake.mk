@@ -60,19 +60,30 @@ weftd_LDADD = libovsdbrows.a liboverlay.a $(OVS_LIBS) \
 
 bin_PROGRAMS += weft
 weft_SOURCES = \
+	agent/bundle.c agent/bundle.h \
+	agent/cluster.c agent/cluster.h \
+	agent/cluster-status.c agent/cluster-status.h \
 	agent/commands.def \
 	agent/netns.c agent/netns.h \
 	agent/nossl.c \
 	agent/textfile.c agent/textfile.h \
+	agent/tls.c agent/tls.h \
+	agent/tool.c agent/tool.h \
 	agent/weft.c agent/weft.h \
 	agent/weft-admin.c agent/weft-admin.h \
 	agent/weft-ask.c agent/weft-ask.h \
 	agent/weft-check.c agent/weft-check.h \
 	agent/weft-db.c agent/weft-db.h \
+	agent/weft-directory.c agent/weft-directory.h \
+	agent/weft-directory-hosts.c \
+	agent/weft-directory-options.c \
+	agent/weft-directory-run.c \
+	agent/weft-directory-status.c \
 	agent/weft-export.c \
 	agent/weft-netns.c \
 	agent/weft-network.c \
-	agent/weft-remove.c
+	agent/weft-remove.c \
+	agent/weftconf.c agent/weftconf.h
 # Linked statically, because loading libcrypto, which libopenvswitch wants and
 # this command does not use, would be most of its life: 2 ms of 3.
 weft_LDFLAGS = $(WEFT_COMMAND_LDFLAGS)

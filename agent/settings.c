@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "agent/textfile.h"
+#include "agent/tls.h"
 #include "command-line.h"
 #include "daemon.h"
 #include "dirs.h"
@@ -25,6 +27,7 @@
 
 /* Every setting: the same word is the option's name and the key in weft.conf.
  * The usage text is made of this list. */
+#define SETTING(NAME, ARG, HELP) SETTING_AS(NAME, #NAME, ARG, HELP)
 #define SETTINGS                                                            \
     SETTING(name, "NAME", "this host's name in the directory [of a file: "  \
             "the peer whose address it has; else the machine's]")           \
@@ -40,13 +43,19 @@
             "if the kernel has it [auto]")                                  \
     SETTING(underlay, "IFNAME", "datapath netdev: move this NIC and its "   \
             "addresses to bridge " SETTINGS_UNDERLAY_BRIDGE)                \
+    SETTING_AS(private_key, "private-key", "FILE", "this host's key, for "  \
+               "ssl: [" TLS_KEY "]")                                        \
+    SETTING_AS(certificate, "certificate", "FILE", "the certificate for "   \
+               "it [" TLS_CERT "]")                                         \
+    SETTING_AS(ca_cert, "ca-cert", "FILE", "the certificate of who signs "  \
+               "the servers' [" TLS_CA "]")                                 \
     SETTING(db, "DATABASE", "the local Open_vSwitch database "              \
             "[unix:RUNDIR/db.sock]")
 
 enum {
-#define SETTING(NAME, ARG, HELP) SET_##NAME,
+#define SETTING_AS(NAME, WORD, ARG, HELP) SET_##NAME,
     SETTINGS
-#undef SETTING
+#undef SETTING_AS
     N_SETTINGS
 };
 
@@ -54,10 +63,10 @@ static const struct {
     const char *name, *arg, *help;
     size_t offset;
 } list[N_SETTINGS] = {
-#define SETTING(NAME, ARG, HELP) \
-    { #NAME, ARG, HELP, offsetof(struct settings, NAME) },
+#define SETTING_AS(NAME, WORD, ARG, HELP) \
+    { WORD, ARG, HELP, offsetof(struct settings, NAME) },
     SETTINGS
-#undef SETTING
+#undef SETTING_AS
 };
 
 BUILD_ASSERT_DECL((int) N_SETTINGS <= (int) SETTINGS_MAX);
@@ -68,6 +77,7 @@ static void parse_options(struct settings *, int argc, char *argv[],
 static void read_config(struct settings *, bool must_exist);
 static void set_defaults(struct settings *);
 static void check(struct settings *);
+static void use_certificates(const struct settings *);
 static void usage(void);
 
 void
@@ -79,6 +89,7 @@ settings_init(struct settings *s, int argc, char *argv[])
     read_config(s, config_given);
     set_defaults(s);
     check(s);
+    use_certificates(s);
 }
 
 void
@@ -110,10 +121,10 @@ parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
         SSL_OPTION_ENUMS,
     };
     static const struct option options[] = {
-#define SETTING(NAME, ARG, HELP) \
-        { #NAME, required_argument, NULL, OPT_FIRST_SETTING + SET_##NAME },
+#define SETTING_AS(NAME, WORD, ARG, HELP) \
+        { WORD, required_argument, NULL, OPT_FIRST_SETTING + SET_##NAME },
         SETTINGS
-#undef SETTING
+#undef SETTING_AS
         { "config", required_argument, NULL, OPT_CONFIG },
         { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         { "help", no_argument, NULL, 'h' },
@@ -130,6 +141,10 @@ parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
         if (c == -1) {
             break;
         }
+        /* Open vSwitch's letters for three of them. */
+        c = (c == 'p' ? OPT_FIRST_SETTING + SET_private_key
+             : c == 'c' ? OPT_FIRST_SETTING + SET_certificate
+             : c == 'C' ? OPT_FIRST_SETTING + SET_ca_cert : c);
         if (c >= OPT_FIRST_SETTING && c < OPT_CONFIG) {
             char **value = member(s, c - OPT_FIRST_SETTING);
             free(*value);
@@ -317,6 +332,19 @@ set_defaults(struct settings *s)
             *v = xstrdup(values[i]);
         }
     }
+    static const char *files[N_SETTINGS] = {
+        [SET_private_key] = TLS_KEY,
+        [SET_certificate] = TLS_CERT,
+        [SET_ca_cert] = TLS_CA,
+    };
+    /* What `weft directory` has put there for the directory. */
+    bool ssl = !strncmp(s->directory, "ssl:", 4);
+    for (int i = 0; ssl && i < N_SETTINGS; i++) {
+        char **v = member(s, i);
+        if (!*v && files[i] && !access(files[i], F_OK)) {
+            *v = xstrdup(files[i]);
+        }
+    }
     if (!s->db) {
         s->db = xasprintf("unix:%s/db.sock", ovs_rundir());
     }
@@ -402,6 +430,29 @@ check(struct settings *s)
     }
     if (stream_verify_name(s->db)) {
         refuse(s, SET_db, "must be unix:FILE, tcp:IP:PORT or ssl:IP:PORT");
+    }
+}
+
+static void
+use_certificates(const struct settings *s)
+{
+    static const int files[] = { SET_private_key, SET_certificate,
+                                 SET_ca_cert };
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        const char *file = *member(CONST_CAST(struct settings *, s),
+                                   files[i]);
+        if (file && access(file, R_OK)) {
+            refuse(s, files[i], ovs_strerror(errno));
+        }
+    }
+    if (s->private_key) {
+        stream_ssl_set_private_key_file(s->private_key);
+    }
+    if (s->certificate) {
+        stream_ssl_set_certificate_file(s->certificate);
+    }
+    if (s->ca_cert) {
+        stream_ssl_set_ca_cert_file(s->ca_cert, false);
     }
 }
 

@@ -22,6 +22,9 @@ struct settings {
     char *bridge;               /* "br-weft" */
     char *datapath;             /* "auto", "system" or "netdev". */
     char *underlay;             /* NIC to move to a bridge, or NULL. */
+    char *private_key;          /* These three: PEM files, or NULL. */
+    char *certificate;
+    char *ca_cert;
     char *db;                   /* "unix:/var/run/openvswitch/db.sock" */
     int lines[SETTINGS_MAX];    /* Of weft.conf that gave each; 0: none did. */
     char *unixctl;              /* Path of the control socket, or NULL. */
