@@ -178,6 +178,17 @@ agent_reread(struct agent *a)
     }
 }
 
+bool
+agent_accept(struct agent *a)
+{
+    bool held = a->shared && (shared_held_peers(a->shared)
+                              || remotes_held(a->remotes));
+    if (held) {
+        shared_accept(a->shared);
+    }
+    return held;
+}
+
 void
 agent_report(void *a_, const char *format, ...)
 {

@@ -8,8 +8,13 @@
 #include "agent/netns.h"
 #include "agent/reply.h"
 #include "agent/ticket.h"
+#include "openvswitch/poll-loop.h"
 #include "overlay/publish.h"
+#include "timeval.h"
 #include "util.h"
+
+/* How long an attach waits for the directory to tell who is on its network. */
+enum { DEFER_MAX_MS = 2000 };
 
 /* Lines of one `attach --file`. */
 enum { ATTACH_LINES_MAX = 65536 };
@@ -50,13 +55,86 @@ get_host(const struct control *c, struct admit_host *host)
                         : "it is not read yet"));
 }
 
+struct deferred {
+    struct ovs_list node;           /* In struct control's 'deferred'. */
+    struct attach_request *req;     /* Owned. */
+    struct endpoints_waiter waiter;
+    long long int since;
+};
+
+/* Is it known who else is on the network that is asked for? */
+static bool
+is_network_known(const struct control *c, const struct attach_request *req)
+{
+    const struct peerlist *list = directory_list(c->agent->directory);
+    if (!c->agent->shared || !list) {
+        return true;
+    }
+    const char *name = req->network;
+    if (!name && shash_count(&list->networks) == 1) {
+        name = shash_first(&list->networks)->name;
+    }
+    return (!name || !peerlist_network(list, name)
+            || shared_is_watched(c->agent->shared, name));
+}
+
+static void
+attach_now(struct control *c, const struct attach_request *req,
+           const struct endpoints_waiter *w)
+{
+    struct admit_host host;
+    char *error = get_host(c, &host);
+    if (error) {
+        w->done(w->aux, w->item, error);
+        free(error);
+    } else {
+        endpoints_attach(c->agent->endpoints, req, &host, w);
+    }
+}
+
+static void
+free_request(struct attach_request *req)
+{
+    attach_request_finish(req);
+    free(req);
+}
+
+void
+control_run_deferred(struct control *c, bool stop)
+{
+    struct deferred *d;
+    LIST_FOR_EACH_SAFE (d, node, &c->deferred) {
+        if (stop) {
+            d->waiter.done(d->waiter.aux, d->waiter.item,
+                           "weftd is stopping");
+        } else if (is_network_known(c, d->req)
+                   || time_msec() >= d->since + DEFER_MAX_MS) {
+            attach_now(c, d->req, &d->waiter);
+        } else {
+            continue;
+        }
+        ovs_list_remove(&d->node);
+        free_request(d->req);
+        free(d);
+    }
+}
+
+void
+control_wait_deferred(struct control *c)
+{
+    const struct deferred *d;
+    LIST_FOR_EACH (d, node, &c->deferred) {
+        poll_timer_wait_until(d->since + DEFER_MAX_MS);
+    }
+}
+
 static void
 attach_words(struct control *c, struct ticket *t, int argc,
              const char *const argv[], int item, request_parse_func *parse)
 {
     struct attach_request req;
     struct admit_host host;
-    char *error = get_host(c, &host);
+    char *error = get_host(c, &host);   /* Only whether it would do. */
     if (!error) {
         error = parse(argc, argv, &req);
     }
@@ -71,7 +149,15 @@ attach_words(struct control *c, struct ticket *t, int argc,
         t->print_qemu = req.print_qemu;
     }
     struct endpoints_waiter w = ticket_item(t, item);
-    endpoints_attach(c->agent->endpoints, &req, &host, &w);
+    if (is_network_known(c, &req)) {
+        attach_now(c, &req, &w);
+    } else {
+        struct deferred *d = xmalloc(sizeof *d);
+        d->req = attach_request_clone(&req);
+        d->waiter = w;
+        d->since = time_msec();
+        ovs_list_push_back(&c->deferred, &d->node);
+    }
     attach_request_finish(&req);
 }
 

@@ -13,6 +13,7 @@
 #include "packets.h"
 #include "timeval.h"
 #include "util.h"
+#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(registrar);
 

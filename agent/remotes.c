@@ -14,6 +14,7 @@
 #include "overlay/compile.h"
 #include "packets.h"
 #include "util.h"
+#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(remotes);
 

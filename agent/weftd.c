@@ -108,6 +108,7 @@ main(int argc, char *argv[])
 
         agent_wait(&agent);
         unixctl_server_wait(unixctl);
+        control_wait(control);
         loop_wait(base);
         if (signals.stop || control_exiting(control)) {
             poll_immediate_wake();

@@ -18,6 +18,7 @@
 #include "svec.h"
 #include "timeval.h"
 #include "util.h"
+#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(directorydb);
 

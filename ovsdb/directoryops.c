@@ -9,6 +9,7 @@
 #include "overlay/address.h"
 #include "packets.h"
 #include "util.h"
+#include "uuid.h"
 
 static struct json *
 add_op(struct json *ops, const char *op, const char *table)
