@@ -230,7 +230,8 @@ compile_remote(const struct compile_remote *r, struct plan_flow *flow)
     remote_match(r, &match);
     plan_flow_init(flow, r->ip ? TABLE_LOCATED : TABLE_LEARNED, 100,
                    pipeline_cookie(COOKIE_REMOTE,
-                                   hash_mac(r->mac, 0, r->vni)),
+                                   hash_mac(r->mac, 0, r->vni)
+                                   % COOKIES_REMOTE),
                    &match, ofpacts.data, ofpacts.size);
     ofpbuf_uninit(&ofpacts);
 }
