@@ -373,7 +373,7 @@ check_mac(struct eth_addr mac, const struct network *net,
     const struct endpoint *other = claims_by_mac(claims, net->name, mac);
     const char *reason
         = (eth_addr_equals(mac, gateway) ? "is the gateway's"
-           : !memcmp(mac.ea, gateway.ea, 3)
+           : mac_is_gateways(mac)
            ? "is no endpoint's: 0e:57:00 belongs to Weft's gateways"
            : NULL);
     if (reason) {
