@@ -91,6 +91,7 @@ struct registrar {
     struct hmapx stale;             /* Rows to be deleted. */
     uint64_t txn;                   /* On its way, or 0. */
     struct hmapx in_txn;            /* Registrations. */
+    bool clear;                     /* The update is all that there is. */
     bool lost;                      /* Rows have gone in this update that were
                                      * to stay. */
     const struct registrar_ops *ops;
@@ -304,11 +305,12 @@ void
 registrar_begin(struct registrar *r, bool clear)
 {
     r->lost = false;
-    struct own_row *row;
-    HMAP_FOR_EACH (row, node, &r->rows) {
-        row->unseen = clear;
-    }
+    r->clear = clear;
     if (clear) {
+        struct own_row *row;
+        HMAP_FOR_EACH (row, node, &r->rows) {
+            row->unseen = true;
+        }
         struct own_claim *claim;
         HMAP_FOR_EACH_SAFE (claim, node, &r->claims) {
             hmap_remove(&r->claims, &claim->node);
@@ -425,14 +427,22 @@ registrar_claim_gone(struct registrar *r, const struct uuid *uuid)
     }
 }
 
-bool
-registrar_end(struct registrar *r)
+static void
+drop_unseen(struct registrar *r)
 {
     struct own_row *row;
     HMAP_FOR_EACH_SAFE (row, node, &r->rows) {
         if (row->unseen) {
             row_gone(r, row);
         }
+    }
+}
+
+bool
+registrar_end(struct registrar *r)
+{
+    if (r->clear) {
+        drop_unseen(r);
     }
     return r->lost;
 }

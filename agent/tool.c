@@ -112,7 +112,7 @@ print_command(const struct svec *argv)
 static void
 exec_tool(char **argv, int out, int err)
 {
-    umask(077);                     /* A server's sockets and database, keys. */
+    umask(077);                     /* Sockets, databases, keys. */
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     execvp(argv[0], argv);

@@ -17,9 +17,10 @@ enum tool_echo {
 /* Adds the arguments up to a NULL. */
 void tool_add(struct svec *argv, ...) __attribute__((sentinel));
 
-/* Runs 'argv', and frees it; what it makes is for its own user alone.  Returns NULL, or an owned line that says what
- * failed.  What it printed goes to the owned '*output', where that is not
- * NULL; '*output' is NULL after an error. */
+/* Runs 'argv', and frees it; the files and sockets that it makes are for its
+ * own user alone.  Returns NULL, or an owned line that says what failed.  What
+ * it printed goes to the owned '*output', where that is not NULL; '*output' is
+ * NULL after an error. */
 char *tool_run(enum tool_echo, struct svec *argv, char **output);
 
 #endif /* agent/tool.h */

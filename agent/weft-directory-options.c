@@ -83,7 +83,7 @@ take_option(const char *name, char *value, struct weft_directory_options *o)
         if (address_parse(value, &ip)) {
             address_format(&ip, &s);
         } else {
-            ds_put_cstr(&s, value); /* check_address() refuses it. */
+            ds_put_cstr(&s, value); /* check_self() refuses it. */
         }
         o->address = ds_steal_cstr(&s);
     } else if (!strcmp(name, "name")) {

@@ -90,8 +90,8 @@ weft_directory_servers(bool others, struct bundle *b)
         }
     }
     b->ssl = !error && !strncmp(s.address, "ssl:", 4);
-    if (!error && b->servers.n > BUNDLE_SERVERS_MAX) {
-        b->servers.n = BUNDLE_SERVERS_MAX;
+    while (b->servers.n > BUNDLE_SERVERS_MAX) {
+        free(b->servers.names[--b->servers.n]);
     }
     cluster_status_finish(&s);
     return error;
@@ -125,6 +125,7 @@ leave(bool yes)
         error = cluster_stop();
         if (!error) {
             cluster_remove();
+            puts("this host had begun to join, and does so no longer");
         }
         return error;
     }

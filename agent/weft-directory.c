@@ -20,8 +20,8 @@ enum {
     JOIN_TIMEOUT_S = 60,
 };
 
-static char *check_address(const struct weft_directory_options *, bool ssl);
-static char *own_name(void);
+static char *check_self(struct weft_directory_options *, bool ssl);
+static char *find_schema(const char *given);
 static char *raft_address(const char *address, bool ssl);
 static char *init(const struct weft_directory_options *);
 static char *init_new(const struct weft_directory_options *,
@@ -41,16 +41,10 @@ weft_directory_init(const struct weft_target *target OVS_UNUSED, int argc,
         free(o.address);
         return weft_usage("directory init");
     }
-    char *name = o.name ? NULL : own_name();
-    o.name = o.name ? o.name : name;
-    char *error = weft_directory_check_name(o.name);
-    error = error ? error : check_address(&o, !o.insecure);
-    int status = error ? EXIT_USAGE : EXIT_SUCCESS;
-    error = error ? error : init(&o);
-    free(name);
+    char *misuse = check_self(&o, !o.insecure);
+    int status = weft_directory_report(misuse ? misuse : init(&o));
     free(o.address);
-    return weft_directory_report(error) ? (status ? status : EXIT_FAILURE)
-           : EXIT_SUCCESS;
+    return misuse ? EXIT_USAGE : status;
 }
 
 int
@@ -63,27 +57,35 @@ weft_directory_join(const struct weft_target *target OVS_UNUSED, int argc,
         free(o.address);
         return weft_usage("directory join");
     }
-    char *name = o.name ? NULL : own_name();
-    o.name = o.name ? o.name : name;
     struct bundle b;
-    char *error = bundle_read(o.word, &b);
+    char *error = bundle_read(o.word, &b), *misuse = NULL;
     if (!error && b.name) {
         error = xasprintf("%s is for host %s, which is no server: weft "
                           "directory connect takes it; servers join with "
                           TLS_BUNDLE" of a server", o.word, b.name);
+    } else if (!error) {
+        misuse = check_self(&o, b.ssl);
+        error = misuse ? misuse : join(&o, &b);
     }
-    error = error ? error : weft_directory_check_name(o.name);
-    error = error ? error : check_address(&o, b.ssl);
-    error = error ? error : join(&o, &b);
     bundle_finish(&b);
-    free(name);
     free(o.address);
-    return weft_directory_report(error);
+    int status = weft_directory_report(error);
+    return misuse ? EXIT_USAGE : status;
 }
 
+/* Can this host be called so, and be reached there?  NULL, or an owned
+ * message. */
 static char *
-check_address(const struct weft_directory_options *o, bool ssl)
+check_self(struct weft_directory_options *o, bool ssl)
 {
+    if (!o->name) {
+        (void) gethostname(o->hostname, sizeof o->hostname - 1);
+        o->name = o->hostname;      /* "" if that failed: no valid name. */
+    }
+    char *error = weft_directory_check_name(o->name);
+    if (error) {
+        return error;
+    }
     struct in6_addr ip;
     const char *why = (!address_parse(o->address, &ip) ? "is not an address"
                        : address_refuse_unicast(&ip));
@@ -91,14 +93,6 @@ check_address(const struct weft_directory_options *o, bool ssl)
     return (why && (ssl || strcmp(why, "is a loopback address"))
             ? xasprintf("--address=%s: %s: give the one by which the other "
                         "hosts reach this host", o->address, why) : NULL);
-}
-
-static char *
-own_name(void)
-{
-    char name[256] = "";
-    (void) gethostname(name, sizeof name - 1);  /* "" is no valid name. */
-    return xstrdup(name);
 }
 
 /* The one of the build tree, if this program lies in one: an installed one may

@@ -17,7 +17,8 @@
  * not.  Borrowed from argv, but for 'address'. */
 struct weft_directory_options {
     char *address;              /* As address_format() writes it.  Owned. */
-    const char *name;
+    const char *name;           /* check_self() fills in the default. */
+    char hostname[256];
     const char *schema;
     const char *output;
     bool insecure;
