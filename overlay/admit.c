@@ -77,6 +77,10 @@ admit_endpoint(const struct attach_request *req, const char *netns,
     ep->owner = req->owner;
     ep->ifname = nullable_xstrdup(req->ifname);
     ep->mtu = req->mtu;
+    if (!error && req->move && !req->n_ips) {
+        error = xstrdup("--move takes over addresses that are given: give "
+                        "--ip");
+    }
     if (!error && req->ip_dhcp && !net->dhcp) {
         error = xasprintf("network %s has no DHCP: set \"dhcp = on\" in %s",
                           net->name, host->file);
