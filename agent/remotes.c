@@ -18,6 +18,8 @@
 
 VLOG_DEFINE_THIS_MODULE(remotes);
 
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
 enum {
     FLOWS_A_TURN = 2000,            /* Sent in one turn of the loop. */
     TRIM_MIN = 1000,                /* Rows of one update, or flows read, that
@@ -397,6 +399,11 @@ remotes_row(struct remotes *rs, const struct directorydb_endpoint *row)
     rs->n_update++;
     struct segment *segment = find_segment(rs, row->vni);
     if (!segment || !segment->watched) {
+        return;
+    } else if (hmap_count(&rs->by_mac) >= REMOTES_MAX) {
+        VLOG_WARN_RL(&rl, "more than %d endpoints of other hosts: endpoint %s "
+                     "of %s is passed over", REMOTES_MAX, row->name,
+                     row->host);
         return;
     }
     struct remote *old = find_mac(rs, row->vni, row->mac, row->part);

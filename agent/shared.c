@@ -19,6 +19,8 @@
 
 VLOG_DEFINE_THIS_MODULE(shared);
 
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
 enum {
     ADDRESS_RETRY_MS = 1000,
     /* A host whose row has gone has it back soon, if it lives. */
@@ -544,7 +546,11 @@ host_row(const char *name, const struct peer *peer, void *s_)
         }
         return;
     }
-    if (!h) {
+    if (!h && shash_count(&s->hosts) >= PEERS_MAX) {
+        VLOG_WARN_RL(&rl, "more than %d hosts: %s is passed over", PEERS_MAX,
+                     name);
+        return;
+    } else if (!h) {
         h = xzalloc(sizeof *h);
         shash_add(&s->hosts, name, h);
     }
