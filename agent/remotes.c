@@ -115,6 +115,8 @@ static struct remote *find_ip(const struct remotes *, uint32_t vni,
 static uint8_t wanted_flows(const struct remotes *, const struct remote *);
 static void make_flow(const struct remote *, enum remote_flow,
                       struct plan_flow *);
+static struct remote *find_flow(const struct remotes *,
+                                const struct plan_flow *, enum remote_flow *);
 static void update_member(struct remotes *, const struct host *,
                           struct member *);
 static void count_member(struct remotes *, const struct remote *, int n);
@@ -213,7 +215,10 @@ drop_stale(struct remotes *rs)
 {
     const struct plan_flow *flow;
     HMAP_FOR_EACH (flow, node, &rs->stale.flows) {
-        ofswitch_flow(rs->sw, flow, false);
+        enum remote_flow which;
+        if (!find_flow(rs, flow, &which)) {     /* Its row came meanwhile. */
+            ofswitch_flow(rs->sw, flow, false);
+        }
     }
     plan_clear(&rs->stale);
 }
