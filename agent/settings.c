@@ -29,8 +29,9 @@
  * The usage text is made of this list. */
 #define SETTING(NAME, ARG, HELP) SETTING_AS(NAME, #NAME, ARG, HELP)
 #define SETTINGS                                                            \
-    SETTING(name, "NAME", "this host's name in the directory [of a file: "  \
-            "the peer whose address it has; else the machine's]")           \
+    SETTING(name, "NAME", "this host's name [in a file: the peer whose "    \
+            "address it has; in a database: the certificate's, else the "   \
+            "machine's]")                                                   \
     SETTING(directory, "file:PATH|ssl:A:PORT,ssl:B:PORT...",                \
             "the shared list: a peer file, or the servers of a database "   \
             "[file:/etc/weft/peers.conf]")                                  \
