@@ -26,6 +26,7 @@ weftd_SOURCES = \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
+	agent/neighbours.c agent/neighbours.h \
 	agent/netns.c agent/netns.h \
 	agent/networks.c agent/networks.h \
 	agent/ofswitch.c agent/ofswitch.h \

@@ -108,6 +108,11 @@ static void drop_registration(struct registrar *, struct registration *);
 static void drop_row(struct registrar *, struct own_row *);
 static void match_row(struct registrar *, struct own_row *);
 static void match_rows(struct registrar *, const struct registration *);
+static void tell_neighbours(const struct registrar *,
+                            const struct registration *,
+                            void (*)(struct neighbours *, uint32_t vni,
+                                     const struct in6_addr *,
+                                     struct eth_addr));
 static void look_at_claims(struct registrar *);
 static void refuse_duplicate(struct registrar *, struct registration *);
 static bool is_held_by_others(const struct registrar *,
@@ -666,6 +671,7 @@ finish_registration(struct registrar *r, struct registration *reg,
     case DIRECTORYOPS_DONE:
         reg->alone = reg->move = false;
         set_phase(r, reg, QUIET);
+        tell_neighbours(r, reg, neighbours_came);
         tell(r, reg, REGISTRAR_PUBLISHED, NULL);
         break;
     case DIRECTORYOPS_RETRY:
@@ -772,6 +778,20 @@ set_phase(struct registrar *r, struct registration *reg, enum phase phase)
     reg->phase = phase;
 }
 
+/* Of its addresses. */
+static void
+tell_neighbours(const struct registrar *r, const struct registration *reg,
+                void (*say)(struct neighbours *, uint32_t vni,
+                            const struct in6_addr *, struct eth_addr))
+{
+    for (size_t i = 0; i < reg->n_parts * 2; i++) {
+        const struct in6_addr *ip = &reg->parts[i / 2].ips[i % 2];
+        if (ipv6_addr_is_set(ip)) {
+            say(remotes_neighbours(r->remotes), reg->vni, ip, reg->mac);
+        }
+    }
+}
+
 static void
 drop_registration(struct registrar *r, struct registration *reg)
 {
@@ -781,6 +801,9 @@ drop_registration(struct registrar *r, struct registration *reg)
             row->registration = NULL;
             hmapx_add(&r->stale, row);
         }
+    }
+    if (reg->state == REGISTRAR_PUBLISHED) {
+        tell_neighbours(r, reg, neighbours_left);
     }
     hmapx_find_and_delete(&r->todo, reg);
     hmapx_find_and_delete(&r->in_txn, reg);

@@ -85,6 +85,7 @@ struct remote {
 struct remotes {
     struct ofswitch *sw;
     struct tunnels *tunnels;
+    struct neighbours *neighbours;
     struct hmap segments;           /* Contains struct segment. */
     struct hmap by_uuid, by_mac, by_name, by_ip;    /* Of struct remote. */
     struct shash hosts;             /* Contains struct host. */
@@ -118,6 +119,8 @@ static struct remote *find_ip(const struct remotes *, uint32_t vni,
 static uint8_t wanted_flows(const struct remotes *, const struct remote *);
 static void make_flow(const struct remote *, enum remote_flow,
                       struct plan_flow *);
+static struct remote *find_flow(const struct remotes *,
+                                const struct plan_flow *, enum remote_flow *);
 static void update_member(struct remotes *, const struct host *,
                           struct member *);
 static void count_member(struct remotes *, const struct remote *, int n);
@@ -129,6 +132,7 @@ remotes_create(struct ofswitch *sw, struct tunnels *tunnels)
     struct remotes *rs = xzalloc(sizeof *rs);
     rs->sw = sw;
     rs->tunnels = tunnels;
+    rs->neighbours = neighbours_create(sw);
     hmap_init(&rs->segments);
     hmap_init(&rs->by_uuid);
     hmap_init(&rs->by_mac);
@@ -163,8 +167,15 @@ remotes_destroy(struct remotes *rs)
     hmap_destroy(&rs->by_ip);
     shash_destroy(&rs->hosts);
     plan_finish(&rs->stale);
+    neighbours_destroy(rs->neighbours);
     free(rs->leaving);
     free(rs);
+}
+
+struct neighbours *
+remotes_neighbours(const struct remotes *rs)
+{
+    return rs->neighbours;
 }
 
 /* Does another one, or the same again, have the flow's key by now? */
@@ -192,6 +203,10 @@ send_flows(struct remotes *rs, struct remote *r)
             make_flow(r, i, &flow);
             ofswitch_flow(rs->sw, &flow, wanted & bit);
             plan_flow_finish(&flow);
+            if (wanted & bit && i != FLOW_MAC) {
+                neighbours_came(rs->neighbours, r->segment->vni, &r->ips[i],
+                                r->mac);
+            }
             n++;
         }
     }
@@ -204,7 +219,10 @@ drop_stale(struct remotes *rs)
 {
     const struct plan_flow *flow;
     HMAP_FOR_EACH (flow, node, &rs->stale.flows) {
-        ofswitch_flow(rs->sw, flow, false);
+        enum remote_flow which;
+        if (!find_flow(rs, flow, &which)) {     /* Its row came meanwhile. */
+            ofswitch_flow(rs->sw, flow, false);
+        }
     }
     plan_clear(&rs->stale);
 }
@@ -753,6 +771,10 @@ retire(struct remotes *rs, struct remote *r)
     for (size_t i = 0; i < 2; i++) {
         if (ipv6_addr_is_set(&r->ips[i])) {
             hmap_remove(&rs->by_ip, &r->ip_nodes[i]);
+        }
+        if (r->sent & 1u << i) {
+            neighbours_left(rs->neighbours, r->segment->vni, &r->ips[i],
+                            r->mac);
         }
     }
     r->live = r->held = false;

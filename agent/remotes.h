@@ -10,6 +10,7 @@
  * made when they are sent and not kept, and what the switch is found to have
  * is compared flow by flow while it is read. */
 
+#include "agent/neighbours.h"
 #include "agent/ofswitch.h"
 #include "agent/tunnels.h"
 #include "overlay/model.h"
@@ -20,6 +21,8 @@ struct remotes;
 
 struct remotes *remotes_create(struct ofswitch *, struct tunnels *);
 void remotes_destroy(struct remotes *);
+/* To be told of this host's own endpoints as well. */
+struct neighbours *remotes_neighbours(const struct remotes *);
 /* Gives the switch what has changed, as much as it takes. */
 void remotes_run(struct remotes *);
 void remotes_wait(struct remotes *);
