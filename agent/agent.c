@@ -224,6 +224,9 @@ agent_clean(struct agent *a)
     }
     sset_destroy(&names);
     a->leaving = true;
+    if (a->shared) {
+        shared_leave(a->shared);
+    }
 }
 
 bool
@@ -231,8 +234,15 @@ agent_is_clean(struct agent *a, char **errorp)
 {
     enum switchdb_bridge state
         = switchdb_bridge_state(a->db, a->datapath ? a->datapath : "");
-    if (!a->cleaned || (state != BRIDGE_ABSENT && state != BRIDGE_FOREIGN)) {
+    if (!a->cleaned || (state != BRIDGE_ABSENT && state != BRIDGE_FOREIGN)
+        || (a->shared && !shared_has_left(a->shared))) {
         return false;
+    } else if (a->shared && !shared_connected(a->shared)
+               && !a->clean_error) {
+        a->clean_error = xasprintf(
+            "all is removed here, but the directory does not answer and still "
+            "has what this host published: \"weft peer remove %s\" takes it "
+            "out", shared_host(a->shared));
     }
     *errorp = a->clean_error;
     a->clean_error = NULL;

@@ -90,6 +90,8 @@ struct registrar {
     struct hmapx stale;             /* Rows to be deleted. */
     uint64_t txn;                   /* On its way, or 0. */
     struct hmapx in_txn;            /* Registrations. */
+    bool leaving, left;             /* All rows are to go; have gone. */
+    uint64_t leave_txn;             /* On its way, or 0. */
     bool clear;                     /* The update is all that there is. */
     bool lost;                      /* Rows have gone in this update that were
                                      * to stay. */
@@ -99,6 +101,7 @@ struct registrar {
 
 static void send_rows(struct registrar *);
 static void send_self(struct registrar *);
+static void send_leave(struct registrar *);
 static void finish_rows(struct registrar *, const struct json *results);
 static void finish_self(struct registrar *, const struct json *results);
 static void tell(struct registrar *, struct registration *,
@@ -206,7 +209,11 @@ registrar_run(struct registrar *r)
     HMAPX_FOR_EACH_SAFE (node, &r->todo) {
         advance(r, node->data, now);
     }
-    if (directorydb_connected(r->db) && directorydb_loaded(r->db)) {
+    if (!directorydb_connected(r->db) || !directorydb_loaded(r->db)) {
+        return;
+    } else if (r->leaving) {
+        send_leave(r);
+    } else {
         send_self(r);
         send_rows(r);
         look_at_claims(r);
@@ -230,6 +237,18 @@ registrar_wait(struct registrar *r)
     if (r->self_dirty && r->self_problem) {
         poll_timer_wait_until(r->self_retry);
     }
+}
+
+void
+registrar_leave(struct registrar *r)
+{
+    r->leaving = true;
+}
+
+bool
+registrar_has_left(const struct registrar *r)
+{
+    return r->left;
 }
 
 static bool
@@ -455,6 +474,11 @@ registrar_reply(struct registrar *r, uint64_t seqno,
     } else if (seqno == r->self_txn) {
         r->self_txn = 0;
         finish_self(r, results);
+    } else if (seqno == r->leave_txn) {
+        char *detail;
+        r->leave_txn = 0;
+        r->left = directoryops_result(results, &detail) != DIRECTORYOPS_RETRY;
+        free(detail);
     }
 }
 
@@ -517,6 +541,17 @@ finish_self(struct registrar *r, const struct json *results)
         r->self_retry = time_msec() + RETRY_MS;
     }
     free(detail);
+}
+
+/* After what is on its way. */
+static void
+send_leave(struct registrar *r)
+{
+    if (!r->txn && !r->self_txn && !r->leave_txn && !r->left) {
+        struct json *ops = json_array_create_empty();
+        directoryops_remove_host(ops, r->host);
+        r->leave_txn = directorydb_send(r->db, ops);
+    }
 }
 
 /* Puts the rows that lack into the transaction. */

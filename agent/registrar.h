@@ -45,6 +45,11 @@ void registrar_wait(struct registrar *);
 /* This host, as others should reach it. */
 void registrar_set_self(struct registrar *, const struct peer *self);
 
+/* This host leaves for good: all of its rows are to go.  registrar_has_left()
+ * tells when they have. */
+void registrar_leave(struct registrar *);
+bool registrar_has_left(const struct registrar *);
+
 /* An endpoint of this host, in network 'vni'; 'move': it may be taken from
  * another host.  One of that name that was put before is replaced. */
 void registrar_put(struct registrar *, const struct endpoint *, uint32_t vni,

@@ -57,6 +57,7 @@ struct shared {
     struct sset watched;            /* Names of networks. */
     bool watch_unknown;             /* 'watched' may be another set. */
     long long int unwatch_at;       /* When to drop what is not used. */
+    bool leaving;                   /* See shared_leave(). */
     struct sset requested;          /* Names: somebody wants to attach. */
     const struct shared_ops *ops;
     void *aux;
@@ -174,7 +175,9 @@ shared_run(struct shared *s)
         /* Not before it is known which endpoints this host has. */
         registrar_run(s->registrar);
     }
-    heartbeat_run(s->heartbeat);
+    if (!s->leaving) {
+        heartbeat_run(s->heartbeat);
+    }
 }
 
 void
@@ -184,7 +187,9 @@ shared_wait(struct shared *s)
     if (directory_list(s->directory)) {
         registrar_wait(s->registrar);
     }
-    heartbeat_wait(s->heartbeat);
+    if (!s->leaving) {
+        heartbeat_wait(s->heartbeat);
+    }
     if (!s->self_known) {
         poll_timer_wait_until(s->address_at);
     }
@@ -267,6 +272,19 @@ shared_accept(struct shared *s)
         }
     }
     remotes_accept(s->remotes);
+}
+
+void
+shared_leave(struct shared *s)
+{
+    s->leaving = true;
+    registrar_leave(s->registrar);
+}
+
+bool
+shared_has_left(const struct shared *s)
+{
+    return registrar_has_left(s->registrar) || !shared_connected(s);
 }
 
 bool
