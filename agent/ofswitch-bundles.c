@@ -120,6 +120,12 @@ ofswitch_bundles_settled(const struct ofswitch_bundles *b)
     return ovs_list_is_empty(&b->sent) && !waits(b);
 }
 
+size_t
+ofswitch_bundles_count(const struct ofswitch_bundles *b)
+{
+    return ovs_list_size(&b->sent);
+}
+
 uint64_t
 ofswitch_bundles_reply(struct ofswitch_bundles *b, const struct ofp_header *oh)
 {

@@ -38,6 +38,8 @@ uint64_t ofswitch_bundles_skip(struct ofswitch_bundles *);
 
 /* Does nothing wait and is nothing on its way? */
 bool ofswitch_bundles_settled(const struct ofswitch_bundles *);
+/* How many are on their way. */
+size_t ofswitch_bundles_count(const struct ofswitch_bundles *);
 /* The seqno that an OFPT_BUNDLE_CONTROL has brought, or 0. */
 uint64_t ofswitch_bundles_reply(struct ofswitch_bundles *,
                                 const struct ofp_header *);

@@ -15,7 +15,7 @@
 #include "openvswitch/ofp-util.h"
 #include "util.h"
 
-static void append_monitor_requests(struct ovs_list *messages);
+static void append_monitor_requests(bool known, struct ovs_list *messages);
 static void append_async_config(struct ovs_list *messages);
 static bool group_is_sound(const struct ofputil_group_desc *);
 
@@ -26,9 +26,9 @@ append(struct ovs_list *messages, struct ofpbuf *msg)
 }
 
 void
-ofswitch_read_watch(struct ovs_list *messages)
+ofswitch_read_watch(bool known, struct ovs_list *messages)
 {
-    append_monitor_requests(messages);
+    append_monitor_requests(known, messages);
     append_async_config(messages);
 }
 
@@ -53,19 +53,26 @@ ofswitch_read_request(struct ovs_list *messages)
 }
 
 void
-ofswitch_read_flows(struct ofpbuf *reply, struct plan *plan)
+ofswitch_read_flows(struct ofpbuf *reply, struct plan *plan,
+                    bool (*take)(const struct plan_flow *, void *aux),
+                    void *aux)
 {
     struct ofpbuf ofpacts;
     ofpbuf_init(&ofpacts, 256);
     struct ofputil_flow_stats fs;
     while (!ofputil_decode_flow_stats_reply(&fs, reply, false, &ofpacts)) {
-        if (!pipeline_table_is_learned(fs.table_id)
-            && pipeline_cookie_is_ours(ntohll(fs.cookie))) {
-            struct minimatch match;
-            minimatch_init(&match, &fs.match);
-            plan_add_observed(plan, fs.table_id, fs.priority,
-                              ntohll(fs.cookie), &match, fs.ofpacts,
-                              fs.ofpacts_len);
+        uint64_t cookie = ntohll(fs.cookie);
+        if (!pipeline_cookie_is_ours(cookie)
+            || pipeline_cookie_is_learned(cookie)) {
+            continue;
+        }
+        struct plan_flow flow;
+        plan_flow_init(&flow, fs.table_id, fs.priority, cookie, &fs.match,
+                       fs.ofpacts, fs.ofpacts_len);
+        if (take(&flow, aux)) {
+            plan_flow_finish(&flow);
+        } else {
+            plan_add_observed(plan, &flow);
         }
     }
     ofpbuf_uninit(&ofpacts);
@@ -130,11 +137,11 @@ ofswitch_read_updates(struct ofpbuf *msg)
  * is not watched.  A message for each table: libopenvswitch 3.1 drops all but
  * the first request that is appended to one. */
 static void
-append_monitor_requests(struct ovs_list *messages)
+append_monitor_requests(bool known, struct ovs_list *messages)
 {
     uint32_t id = 1;
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
-        if (!pipeline_table_is_learned(t->id)) {
+        if (known || !pipeline_table_is_learned(t->id)) {
             struct ofputil_flow_monitor_request rq = {
                 .id = id++,
                 .command = OFPFMC_ADD,

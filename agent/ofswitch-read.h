@@ -11,13 +11,17 @@
 #include "openvswitch/ofpbuf.h"
 #include "overlay/plan.h"
 
-/* For a new connection: to be told of changes by others, and of packets. */
-void ofswitch_read_watch(struct ovs_list *messages);
+/* For a new connection: to be told of changes by others, and of packets.
+ * 'known': no table is the switch's own. */
+void ofswitch_read_watch(bool known, struct ovs_list *messages);
 /* Everything of ours; the last message is a barrier request. */
 void ofswitch_read_request(struct ovs_list *messages);
 
-/* Each adds what of ours a reply has to the plan. */
-void ofswitch_read_flows(struct ofpbuf *reply, struct plan *);
+/* Each adds what of ours a reply has to the plan; but not a flow that 'take'
+ * says it has taken note of.  What the switch has learned is passed over. */
+void ofswitch_read_flows(struct ofpbuf *reply, struct plan *,
+                         bool (*take)(const struct plan_flow *, void *aux),
+                         void *aux);
 void ofswitch_read_groups(struct ofpbuf *reply, struct plan *);
 /* A meter that is not what we make is to be made so on the spot, by 'mends':
  * to delete it would delete the flows that use it. */

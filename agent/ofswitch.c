@@ -32,6 +32,7 @@ enum {
     FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours. */
     RETRY_DELAY_MS = 1000,      /* After a refused bundle. */
     READ_MAX = 50,              /* Messages handled in one run. */
+    BUNDLES_MAX = 4,            /* On their way, for ofswitch_takes_flows(). */
 };
 
 /*
@@ -54,6 +55,7 @@ enum state {
 struct ofswitch {
     struct rconn *rconn;
     char *target;               /* "unix:PATH" */
+    bool known;                 /* All tables are ours. */
     unsigned int connection;    /* rconn's seqno of the connection we know. */
     enum state state;
     struct plan observed;       /* While S_READING. */
@@ -77,11 +79,12 @@ static void send_messages(struct ofswitch *, struct ovs_list *);
 static void send_message(struct ofswitch *, struct ofpbuf *);
 
 struct ofswitch *
-ofswitch_create(const char *target, const struct ofswitch_events *events,
-                void *aux)
+ofswitch_create(const char *target, bool known,
+                const struct ofswitch_events *events, void *aux)
 {
     struct ofswitch *sw = xzalloc(sizeof *sw);
     sw->target = xstrdup(target);
+    sw->known = known;
     sw->rconn = rconn_create(5, 1, DSCP_DEFAULT, 1u << OFSWITCH_VERSION);
     sw->reread_at = LLONG_MAX;
     plan_init(&sw->observed);
@@ -198,6 +201,24 @@ ofswitch_change(struct ofswitch *sw, const struct plan *old,
     }
 }
 
+bool
+ofswitch_takes_flows(const struct ofswitch *sw)
+{
+    return (sw->state == S_SYNCED
+            && ofswitch_bundles_count(&sw->bundles) < BUNDLES_MAX);
+}
+
+void
+ofswitch_flow(struct ofswitch *sw, const struct plan_flow *flow, bool add)
+{
+    struct plan_op op = {
+        .kind = add ? PLAN_FLOW_ADD : PLAN_FLOW_DEL,
+        .flow = flow,
+    };
+    struct plan_ops ops = { .ops = &op, .n = 1 };
+    ofswitch_bundles_queue(&sw->bundles, &ops);
+}
+
 void
 ofswitch_compare(struct ofswitch *sw)
 {
@@ -233,10 +254,11 @@ start_reading(struct ofswitch *sw)
     plan_clear(&sw->observed);
     sw->reread_at = LLONG_MAX;
     sw->state = S_READING;
+    sw->events->reading(sw->aux);
 
     struct ovs_list messages = OVS_LIST_INITIALIZER(&messages);
     if (!sw->reread) {
-        ofswitch_read_watch(&messages);
+        ofswitch_read_watch(sw->known, &messages);
     }
     ofswitch_read_request(&messages);
     const struct ofpbuf *barrier = CONTAINER_OF(ovs_list_back(&messages),
@@ -370,7 +392,8 @@ handle_message(struct ofswitch *sw, struct ofpbuf *msg)
     if (type == OFPTYPE_ECHO_REQUEST) {
         send_message(sw, ofputil_encode_echo_reply(oh));
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && sw->state == S_READING) {
-        ofswitch_read_flows(msg, &sw->observed);
+        ofswitch_read_flows(msg, &sw->observed, sw->events->observed,
+                            sw->aux);
     } else if (type == OFPTYPE_GROUP_DESC_STATS_REPLY
                && sw->state == S_READING) {
         ofswitch_read_groups(msg, &sw->observed);

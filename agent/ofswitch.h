@@ -20,7 +20,13 @@
 struct ofswitch;
 
 struct ofswitch_events {
-    /* Adds all that is wanted on the switch to the empty plan. */
+    /* Everything will be read: calls of 'observed', then one of 'wanted'. */
+    void (*reading)(void *aux);
+    /* The switch has this flow.  True: whoever it is of has taken note, and
+     * will send what differs itself, by ofswitch_flow(), once 'wanted' was
+     * called; it must not be in that plan. */
+    bool (*observed)(const struct plan_flow *, void *aux);
+    /* Adds all else that is wanted on the switch to the empty plan. */
     void (*wanted)(struct plan *, void *aux);
     /* The switch has acknowledged all up to and including 'seqno'. */
     void (*acked)(uint64_t seqno, void *aux);
@@ -32,7 +38,8 @@ struct ofswitch_events {
                    const void *frame, size_t size, void *aux);
 };
 
-struct ofswitch *ofswitch_create(const char *target,
+/* 'known' as in overlay/compile.h. */
+struct ofswitch *ofswitch_create(const char *target, bool known,
                                  const struct ofswitch_events *, void *aux);
 void ofswitch_destroy(struct ofswitch *);
 void ofswitch_run(struct ofswitch *);
@@ -57,6 +64,12 @@ const char *ofswitch_error(const struct ofswitch *);
 void ofswitch_change(struct ofswitch *, const struct plan *old,
                      const struct plan *new);
 uint64_t ofswitch_commit(struct ofswitch *);
+
+/* For what is too much to be kept as plans.  Queues one flow to be added or
+ * deleted, while ofswitch_takes_flows(): it is known what the switch has, and
+ * not too much is on its way already. */
+bool ofswitch_takes_flows(const struct ofswitch *);
+void ofswitch_flow(struct ofswitch *, const struct plan_flow *, bool add);
 
 /* Objects are about to take over flows or groups from each other, so that the
  * steps of one would undo those of another: what follows is not queued, but

@@ -9,8 +9,9 @@ liboverlay_a_SOURCES = \
 	overlay/answer.c overlay/answer.h \
 	overlay/claims.c overlay/claims.h \
 	overlay/compile.c overlay/compile.h \
-	overlay/compile-fields.h \
+	overlay/compile-fields.c overlay/compile-fields.h \
 	overlay/compile-gateway.c \
+	overlay/compile-known.c \
 	overlay/dhcp4.c overlay/dhcp4.h \
 	overlay/dhcp4-request.c overlay/dhcp4-request.h \
 	overlay/dhcp6.c overlay/dhcp6.h \
@@ -31,5 +32,6 @@ liboverlay_a_SOURCES = \
 	overlay/publish.c overlay/publish.h \
 	overlay/request.c overlay/request.h \
 	overlay/router-adv.c overlay/router-adv.h \
+	overlay/sections.c overlay/sections.h \
 	overlay/transit.c overlay/transit.h \
 	overlay/view.c overlay/view.h

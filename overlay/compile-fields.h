@@ -4,7 +4,9 @@
 #define OVERLAY_COMPILE_FIELDS_H 1
 
 /* How the flows of compile*.c spell the registers of pipeline.def, as
- * ovs-fields(7) names them, and what else they have in common. */
+ * ovs-fields(7) names them, addresses, and what else they have in common. */
+
+#include "overlay/model.h"
 
 #define NET "reg0"
 #define PEER "reg1"
@@ -15,6 +17,7 @@
 #define BIG "reg6"
 #define WHY "reg7"
 #define HOP6 "xxreg2"
+#define MAC "OXM_OF_PKT_REG6[0..47]"    /* As the field of a move. */
 
 /* The gateway's; and whence what is routed comes to the peer: the last three
  * octets are the network's. */
@@ -26,6 +29,10 @@
 #define ASK_MAC "0e:57:00:00:00:03"
 
 #define MULTICAST "01:00:00:00:00:00/01:00:00:00:00:00"
+
+/* Of the destination's low 8 bytes, an address that Linux makes of a MAC has
+ * ff:fe in the middle (RFC 4291, appendix A). */
+#define LINK_LOCAL_EUI64 "fe80::%x:ff:fe00:0/ffff:ffff:ffff:ffff:200:ff:ff00:0"
 
 /* 802.1Q tag absent: ovs-fields(7), vlan_tci. */
 #define UNTAGGED "vlan_tci=0/0x1000"
@@ -39,5 +46,22 @@
     "set_field:"MAC"->arp_sha," \
     "move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[]," \
     "set_field:"IP"->arp_spa,in_port"
+
+/* What the flows of IPv6 and of IPv4 call the same thing. */
+struct compile_family {
+    const char *ip, *src, *dst;     /* As a match. */
+    const char *src_field, *dst_field;  /* As a field. */
+    const char *icmp, *echo, *reply;    /* Request as a match; as an action. */
+    const char *udp, *tcp;
+    uint16_t type;
+    const char *hop, *hop_field;
+};
+extern const struct compile_family compile_families[2]; /* [is it IPv4]. */
+const struct compile_family *compile_family_of(const struct in6_addr *);
+
+/* Owned texts; the last as the value of a next hop's register. */
+char *compile_prefix_text(const struct prefix *);
+char *compile_address_text(const struct in6_addr *);
+char *compile_hop_text(const struct in6_addr *);
 
 #endif /* overlay/compile-fields.h */

@@ -33,60 +33,6 @@
 
 enum { ETHERNET_HEADER = 14 };
 
-static const struct family {
-    const char *ip, *src, *dst;     /* As a match. */
-    const char *src_field, *dst_field;  /* As a field. */
-    const char *icmp, *echo, *reply;    /* Request as a match; as an action. */
-    const char *udp, *tcp;
-    uint16_t type;
-    const char *hop, *hop_field;
-} families[2] = {
-    { "ipv6", "ipv6_src", "ipv6_dst", "NXM_NX_IPV6_SRC", "NXM_NX_IPV6_DST",
-      "icmp6", "icmp6,icmp_type=128,icmp_code=0", "set_field:129->icmpv6_type",
-      "udp6", "tcp6", ETH_TYPE_IPV6,
-      HOP6, "NXM_NX_XXREG2" },
-    { "ip", "nw_src", "nw_dst", "NXM_OF_IP_SRC", "NXM_OF_IP_DST",
-      "icmp", "icmp,icmp_type=8,icmp_code=0", "set_field:0->icmp_type",
-      "udp", "tcp", ETH_TYPE_IP,
-      HOP4, "NXM_NX_REG5" },
-};
-
-static const struct family *
-family_of(const struct in6_addr *addr)
-{
-    return &families[address_is_v4(addr)];
-}
-
-/* Owned. */
-static char *
-prefix_text(const struct prefix *p)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-    prefix_format(p, &s);
-    return ds_steal_cstr(&s);
-}
-
-/* Owned. */
-static char *
-address_text(const struct in6_addr *addr)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-    address_format(addr, &s);
-    return ds_steal_cstr(&s);
-}
-
-/* As the value of a next hop's register.  Owned. */
-static char *
-hop_text(const struct in6_addr *addr)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_cstr(&s, "0x");
-    for (size_t i = address_is_v4(addr) ? 12 : 0; i < 16; i++) {
-        ds_put_format(&s, "%02x", addr->s6_addr[i]);
-    }
-    return ds_steal_cstr(&s);
-}
-
 static bool
 has_gateway(const struct network *net, size_t subnet)
 {
@@ -135,7 +81,8 @@ compile_gateway_static(struct plan *plan)
     plan_add_flow(plan, TABLE_INBOUND, 50, cookie,
                   "ct_state=+trk+rel-inv actions=goto_table:%d",
                   TABLE_NEXTHOP);
-    for (const struct family *f = families; f < families + 2; f++) {
+    for (const struct compile_family *f = compile_families;
+         f < compile_families + 2; f++) {
         for (int ttl = 0; ttl <= 1; ttl++) {
             plan_add_flow(plan, TABLE_GATEWAY, 100, cookie,
                           "%s,nw_ttl=%d actions="PUNT, f->ip, ttl, WHY_TTL,
@@ -165,8 +112,8 @@ compile_self(enum pipeline_table table, uint16_t priority, const char *match,
              const struct in6_addr *addr, bool dns, uint64_t cookie,
              struct plan *plan)
 {
-    const struct family *f = family_of(addr);
-    char *ip = address_text(addr);
+    const struct compile_family *f = compile_family_of(addr);
+    char *ip = compile_address_text(addr);
 
     plan_add_flow(plan, table, priority + 5, cookie,
                   "%s%s,%s=%s actions=move:%s[]->%s[],set_field:%s->%s,"
@@ -203,7 +150,7 @@ compile_gateway_address(const struct network *net, const struct in6_addr *addr,
                         uint64_t cookie, struct plan *plan)
 {
     static const struct eth_addr mac = GATEWAY_MAC;
-    char *ip = address_text(addr);
+    char *ip = compile_address_text(addr);
 
     if (address_is_v4(addr)) {
         plan_add_flow(plan, TABLE_RESPOND, 100, cookie,
@@ -232,8 +179,8 @@ static void
 compile_prefix(const struct network *net, const struct prefix *p,
                uint64_t cookie, struct plan *plan)
 {
-    const struct family *f = family_of(&p->addr);
-    char *dst = prefix_text(p);
+    const struct compile_family *f = compile_family_of(&p->addr);
+    char *dst = compile_prefix_text(p);
     plan_add_flow(plan, TABLE_ROUTE, 100 + p->len, cookie,
                   DOMAIN"=%"PRIu32",%s,%s=%s actions=set_field:%"PRIu32"->"NET
                   ",goto_table:%d",
@@ -246,11 +193,11 @@ compile_nexthop(const struct network *net, const struct prefix *p,
                 const struct in6_addr *via, uint64_t cookie,
                 struct plan *plan)
 {
-    const struct family *f = family_of(&p->addr);
-    char *dst = prefix_text(p);
+    const struct compile_family *f = compile_family_of(&p->addr);
+    char *dst = compile_prefix_text(p);
     char *set;
     if (via) {
-        char *hop = hop_text(via);
+        char *hop = compile_hop_text(via);
         set = xasprintf("set_field:%s->%s", hop, f->hop);
         free(hop);
     } else {
@@ -269,9 +216,9 @@ compile_nat(const struct network *net, const struct compile_place *place,
             bool v4, uint64_t cookie, struct plan *plan)
 {
     static const struct eth_addr mac = EXTERNAL_MAC;
-    const struct family *f = &families[v4];
+    const struct compile_family *f = &compile_families[v4];
     struct in6_addr addr = transit_address(place->slot, v4);
-    char *ip = address_text(&addr);
+    char *ip = compile_address_text(&addr);
 
     plan_add_flow(plan, TABLE_ROUTE, 50, cookie,
                   NET"=%"PRIu32",%s actions=goto_table:%d", net->vni, f->ip,
@@ -323,7 +270,7 @@ compile_gateway_network(const struct network *net,
             plan_add_flow(plan, TABLE_GATEWAY, 50, cookie,
                           NET"=%"PRIu32",%s actions=set_field:%"PRIu32"->"FROM
                           ",set_field:%"PRIu32"->"DOMAIN",dec_ttl,%s"
-                          "goto_table:%d", net->vni, families[v4].ip,
+                          "goto_table:%d", net->vni, compile_families[v4].ip,
                           net->vni, net->domain, size, TABLE_ROUTE);
             free(size);
             if (place->slot) {
@@ -333,7 +280,7 @@ compile_gateway_network(const struct network *net,
     }
     if (any[false]) {
         struct in6_addr ll = address_link_local(mac);
-        char *ip = address_text(&ll);
+        char *ip = compile_address_text(&ll);
         compile_nd_answer(PEER"=0,", net->vni, ip, mac, cookie, plan);
         free(ip);
     }
@@ -375,16 +322,18 @@ compile_punt(ofp_port_t port, uint64_t cookie, struct plan *plan)
 
 /* The switch learns where those live who are routed by the peer. */
 void
-compile_gateway_peer(uint32_t id, ofp_port_t port, struct plan *plan)
+compile_gateway_learner(uint32_t id, ofp_port_t port, struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_PEER, id);
     compile_punt(port, cookie, plan);
-    for (const struct family *f = families; f < families + 2; f++) {
+    for (const struct compile_family *f = compile_families;
+         f < compile_families + 2; f++) {
         plan_add_flow(plan, TABLE_LEARN, 120, cookie,
                       PEER"=%"PRIu32",%s,tp_dst=53,dl_dst="ASK_MAC" actions="
                       PUNT, id, f->udp, WHY_DNS_PEER, TABLE_PUNT);
     }
-    for (const struct family *f = families; f < families + 2; f++) {
+    for (const struct compile_family *f = compile_families;
+         f < compile_families + 2; f++) {
         plan_add_flow(plan, TABLE_LEARN, 110, cookie,
                       PEER"=%"PRIu32",%s,dl_dst="GW",dl_src="ROUTED_MAC"/"
                       ROUTED_MAC_MASK" actions=learn(table=%d,priority=100,"
@@ -406,8 +355,8 @@ compile_forwarder(const struct endpoint *ep, const struct network *net,
     for (size_t i = 0; i < net->n_routes; i++) {
         const struct route *r = &net->routes[i];
         if (endpoint_has_ip(ep, &r->via)) {
-            const struct family *f = family_of(&r->via);
-            char *src = prefix_text(&r->dst);
+            const struct compile_family *f = compile_family_of(&r->via);
+            char *src = compile_prefix_text(&r->dst);
             plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
                           "in_port=%d,dl_src="ETH_ADDR_FMT",%s,%s=%s "
                           "actions=goto_table:%d", ofp_to_u16(port),
@@ -429,8 +378,8 @@ compile_publish(const struct endpoint *ep, const struct network *net,
         if (!lease_find(ep, net, v4, &lease)) {
             continue;
         }
-        const struct family *f = &families[v4];
-        char *ip = address_text(&lease.addr);
+        const struct compile_family *f = &compile_families[v4];
+        char *ip = compile_address_text(&lease.addr);
         plan_add_flow(plan, TABLE_INBOUND, 100, cookie,
                       NET"=%"PRIu32",%s,tp_dst=%d,ct_state=+trk+new-inv "
                       "actions=ct(commit,table=%d,zone=%d,"
@@ -506,8 +455,8 @@ compile_gateway_endpoint(const struct endpoint *ep, const struct network *net,
     }
     for (size_t i = 0; i < ep->n_ips; i++) {
         const struct in6_addr *addr = &ep->ips[i].addr;
-        const struct family *f = family_of(addr);
-        char *hop = hop_text(addr);
+        const struct compile_family *f = compile_family_of(addr);
+        char *hop = compile_hop_text(addr);
         /* In_port 0, so that it may go back where it came from. */
         plan_add_flow(plan, TABLE_NEIGHBOUR, 100, cookie,
                       NET"=%"PRIu32",%s,%s=%s actions="

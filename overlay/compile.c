@@ -9,6 +9,7 @@
 #include "overlay/compile-fields.h"
 #include "packets.h"
 
+static void compile_learning(struct plan *);
 static void compile_antispoof_v4(const struct endpoint *, ofp_port_t,
                                  const char *ip, uint64_t cookie,
                                  struct plan *);
@@ -19,12 +20,12 @@ static void compile_arp(const struct endpoint *, uint32_t vni, ofp_port_t,
                         const char *ip, uint64_t cookie, struct plan *);
 
 void
-compile_static(struct plan *plan)
+compile_static(bool known, struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
 
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
-        if (pipeline_table_is_learned(t->id)) {
+        if (!known && pipeline_table_is_learned(t->id)) {
             continue;               /* The switch's own. */
         } else if (t->miss == TABLE_DROP) {
             plan_add_flow(plan, t->id, 0, cookie, "actions=drop");
@@ -58,19 +59,6 @@ compile_static(struct plan *plan)
     plan_add_flow(plan, TABLE_GUARD, 50, cookie,
                   "icmp6,icmp_type=136 actions=drop");
 
-    /* Who has it?  Nobody here: ask the peers, if it is one of ours who asks;
-     * if a peer asks, nobody. */
-    plan_add_flow(plan, TABLE_RESPOND, 60, cookie,
-                  PEER"=0,arp,arp_op=1,dl_dst=ff:ff:ff:ff:ff:ff "
-                  "actions=goto_table:%d", TABLE_REPLICATE);
-    plan_add_flow(plan, TABLE_RESPOND, 50, cookie,
-                  "arp,arp_op=1,dl_dst=ff:ff:ff:ff:ff:ff actions=drop");
-    plan_add_flow(plan, TABLE_RESPOND, 60, cookie,
-                  PEER"=0,icmp6,icmp_type=135,icmp_code=0,dl_dst="MULTICAST
-                  " actions=goto_table:%d", TABLE_REPLICATE);
-    plan_add_flow(plan, TABLE_RESPOND, 50, cookie,
-                  "icmp6,icmp_type=135,icmp_code=0,dl_dst="MULTICAST
-                  " actions=drop");
     /* A solicitation without the asker's address has no room for ours: its
      * owner answers it (unicast), or nobody (duplicate address detection). */
     plan_add_flow(plan, TABLE_RESPOND, 110, cookie,
@@ -85,11 +73,36 @@ compile_static(struct plan *plan)
     plan_add_flow(plan, TABLE_FORWARD, 10, cookie,
                   PEER"=0 actions=resubmit(,%d),goto_table:%d",
                   TABLE_LEARNED, TABLE_OUTPUT);
-    plan_add_flow(plan, TABLE_OUTPUT, 10, cookie,
-                  PEER"=0,"OUT"=0 actions=goto_table:%d", TABLE_REPLICATE);
 
     compile_gateway_static(plan);
+    if (known) {
+        compile_known_static(plan);
+    } else {
+        compile_learning(plan);
+    }
+}
 
+/* Who is not known here is looked for at all peers. */
+static void
+compile_learning(struct plan *plan)
+{
+    uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
+
+    /* Who has it?  Nobody here: ask the peers, if it is one of ours who asks;
+     * if a peer asks, nobody. */
+    plan_add_flow(plan, TABLE_RESPOND, 60, cookie,
+                  PEER"=0,arp,arp_op=1,dl_dst=ff:ff:ff:ff:ff:ff "
+                  "actions=goto_table:%d", TABLE_REPLICATE);
+    plan_add_flow(plan, TABLE_RESPOND, 50, cookie,
+                  "arp,arp_op=1,dl_dst=ff:ff:ff:ff:ff:ff actions=drop");
+    plan_add_flow(plan, TABLE_RESPOND, 60, cookie,
+                  PEER"=0,icmp6,icmp_type=135,icmp_code=0,dl_dst="MULTICAST
+                  " actions=goto_table:%d", TABLE_REPLICATE);
+    plan_add_flow(plan, TABLE_RESPOND, 50, cookie,
+                  "icmp6,icmp_type=135,icmp_code=0,dl_dst="MULTICAST
+                  " actions=drop");
+    plan_add_flow(plan, TABLE_OUTPUT, 10, cookie,
+                  PEER"=0,"OUT"=0 actions=goto_table:%d", TABLE_REPLICATE);
     plan_add_group(plan, GROUP_PEERS);
     plan_add_flow(plan, TABLE_REPLICATE, 100, cookie,
                   PEER"=0 actions=move:NXM_NX_REG0[0..23]"
@@ -114,28 +127,41 @@ compile_network(const struct network *net, const struct compile_place *place,
     plan_add_flow(plan, TABLE_FLOOD, 50, cookie,
                   NET"=%"PRIu32" actions=group:%"PRIu32, net->vni, group);
     compile_gateway_network(net, place, plan);
+    if (place->known) {
+        compile_known_network(net, plan);
+    }
 }
 
-void
-compile_peer(uint32_t id, ofp_port_t port, struct plan *plan)
+static void
+compile_learner(uint32_t id, ofp_port_t port, struct plan *plan)
 {
-    uint64_t cookie = pipeline_cookie(COOKIE_PEER, id);
-
-    plan_add_flow(plan, TABLE_CLASSIFY, 100, cookie,
-                  "in_port=%d,"UNTAGGED" actions=set_field:%"PRIu32"->"PEER","
-                  "goto_table:%d", ofp_to_u16(port), id, TABLE_VNI);
-    plan_add_flow(plan, TABLE_LEARN, 100, cookie,
+    plan_add_flow(plan, TABLE_LEARN, 100, pipeline_cookie(COOKIE_PEER, id),
                   PEER"=%"PRIu32" actions=learn(table=%d,priority=100,"
                   "idle_timeout=%d,limit=%d,delete_learned,cookie=%#"PRIx64","
                   "NXM_NX_REG0[],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
                   "load:NXM_NX_REG1[]->NXM_NX_REG2[]),goto_table:%d",
                   id, TABLE_LEARNED, LEARN_IDLE_S, LEARN_MAX,
                   pipeline_cookie(COOKIE_LEARNED, id), TABLE_RESPOND);
+    plan_add_bucket(plan, GROUP_PEERS, port);
+}
+
+void
+compile_peer(uint32_t id, ofp_port_t port, bool known, struct plan *plan)
+{
+    uint64_t cookie = pipeline_cookie(COOKIE_PEER, id);
+
+    plan_add_flow(plan, TABLE_CLASSIFY, 100, cookie,
+                  "in_port=%d,"UNTAGGED" actions=set_field:%"PRIu32"->"PEER","
+                  "goto_table:%d", ofp_to_u16(port), id, TABLE_VNI);
     plan_add_flow(plan, TABLE_OUTPUT, 100, cookie,
                   PEER"=0,"OUT"=%"PRIu32" actions=move:NXM_NX_REG0[0..23]"
                   "->NXM_NX_TUN_ID[0..23],output:%d", id, ofp_to_u16(port));
-    plan_add_bucket(plan, GROUP_PEERS, port);
-    compile_gateway_peer(id, port, plan);
+    if (known) {
+        compile_known_peer(id, plan);
+    } else {
+        compile_learner(id, port, plan);
+        compile_gateway_learner(id, port, plan);
+    }
 }
 
 void

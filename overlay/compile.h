@@ -14,12 +14,17 @@
 #include "overlay/model.h"
 #include "overlay/plan.h"
 
-/* What every switch has: table-miss flows, the group of all peers, what no
+/* 'known', here and below: a directory tells where every MAC and address is,
+ * so nothing is learned and nothing flooded to find one (compile-known.c).
+ * The same for all that is compiled for one switch.
+ *
+ * What every switch has: table-miss flows, the group of all peers, what no
  * endpoint may send. */
-void compile_static(struct plan *);
+void compile_static(bool known, struct plan *);
 
 /* What a network's flows need to know of its host. */
 struct compile_place {
+    bool known;
     uint16_t slot;                  /* Its transit address and its zone of
                                      * connection tracking; 0: no way out. */
     ofp_port_t external;            /* The port to the host; 0: none. */
@@ -34,17 +39,39 @@ void compile_external(ofp_port_t port, struct plan *);
 
 /* A peer whose tunnel is the OpenFlow port 'port'.  'id', from 1, is what
  * registers and learned flows call it. */
-void compile_peer(uint32_t id, ofp_port_t port, struct plan *);
+void compile_peer(uint32_t id, ofp_port_t port, bool known, struct plan *);
+
+/* An endpoint of another host.  Its flows are many, so they are made one by
+ * one, without text. */
+struct compile_remote {
+    uint32_t vni;
+    uint32_t peer;                  /* The peer's id. */
+    struct eth_addr mac;
+    const struct in6_addr *ip;      /* NULL: the flow of its MAC. */
+};
+/* The flow of the MAC or of one address, into '*flow', to be finished. */
+void compile_remote(const struct compile_remote *, struct plan_flow *flow);
+/* What such a flow is about, from its match: 'peer' is not set, nor is 'mac'
+ * where 'ip' is; 'ip' points to '*buf'.  False if it is no such flow. */
+bool compile_remote_parse(const struct plan_flow *, struct compile_remote *,
+                          struct in6_addr *buf);
+/* The group of the peers that have endpoints of a network gets one more. */
+void compile_member(uint32_t vni, ofp_port_t port, struct plan *);
 
 /* An endpoint on port 'port', in network 'net', whose slot is 'slot'. */
 void compile_endpoint(const struct endpoint *, const struct network *net,
                       uint16_t slot, ofp_port_t port, struct plan *);
 
+/* Of compile-known.c, called by the above alone. */
+void compile_known_static(struct plan *);
+void compile_known_network(const struct network *, struct plan *);
+void compile_known_peer(uint32_t id, struct plan *);
+
 /* Of compile-gateway.c, called by the above alone. */
 void compile_gateway_static(struct plan *);
 void compile_gateway_network(const struct network *,
                              const struct compile_place *, struct plan *);
-void compile_gateway_peer(uint32_t id, ofp_port_t port, struct plan *);
+void compile_gateway_learner(uint32_t id, ofp_port_t port, struct plan *);
 void compile_gateway_endpoint(const struct endpoint *, const struct network *,
                               uint16_t slot, ofp_port_t port, struct plan *);
 

@@ -95,9 +95,9 @@ refuse_slice(struct peerdraft *d, const struct peerdraft_claim *slice,
     prefix_format(&slice->prefix, &ds);
     d->here = slice->source;
     if (other) {
-        peerdraft_refuse(d, "slice %s overlaps that of %s in line %d: choose "
-                         "another", ds_cstr(&ds), other->source.name,
-                         other->source.line);
+        peerdraft_refuse(d, "slice %s overlaps that of %s%s: choose another",
+                         ds_cstr(&ds), other->source.name,
+                         peerdraft_line(d, other->source.line).text);
     } else {
         peerdraft_refuse(d, "slice %s is within no network's subnet: choose "
                          "a part of one", ds_cstr(&ds));
@@ -132,15 +132,18 @@ refuse_member(struct peerdraft *d, const struct peerdraft_member *m,
 
     d->here = m->source;
     if (!net) {
-        return peerdraft_refuse(d, "there is no [network %s] section: add "
-                                "one, or remove %s here", m->name, m->name);
+        return d->lines
+               ? peerdraft_refuse(d, "there is no [network %s] section: add "
+                                  "one, or remove %s here", m->name, m->name)
+               : peerdraft_refuse(d, "there is no network %s: add it, or take "
+                                  "it out of the router's networks", m->name);
     }
     while (strcmp(other->name, m->name)) {
         other++;
     }
-    return peerdraft_refuse(d, "network %s is already in router %s in line "
-                            "%d: remove it from one", m->name,
-                            other->router->name, other->source.line);
+    return peerdraft_refuse(d, "network %s is already in router %s%s: remove "
+                            "it from one", m->name, other->router->name,
+                            peerdraft_line(d, other->source.line).text);
 }
 
 static void
@@ -211,8 +214,9 @@ take_gateway(struct peerdraft *d, const struct peerdraft_claim *claim)
                  || !ipv6_addr_equals(&other->prefix.addr, old));
         ds_put_cstr(&ds, ": subnet ");
         prefix_format(subnet, &ds);
-        peerdraft_refuse(d, "gateway %s has one already, in line %d: remove "
-                         "one", ds_cstr(&ds), other->source.line);
+        peerdraft_refuse(d, "gateway %s has one already%s%s: remove one",
+                         ds_cstr(&ds), d->lines ? "," : "",
+                         peerdraft_line(d, other->source.line).text);
     } else {
         claim->network->gateways[subnet - claim->network->subnets] = *addr;
     }
@@ -315,10 +319,11 @@ refuse_subnet(struct peerdraft *d, const struct peerdraft_claim *subnet,
 
     d->here = subnet->source;
     format_claim(subnet, &ds);
-    peerdraft_refuse(d, "subnet %s overlaps that of %s in line %d, and both "
-                     "networks are in router %s: choose another, or take one "
-                     "out of the router", ds_cstr(&ds), other->source.name,
-                     other->source.line, subnet->network->router);
+    peerdraft_refuse(d, "subnet %s overlaps that of %s%s, and both networks "
+                     "are in router %s: choose another, or take one out of "
+                     "the router", ds_cstr(&ds), other->source.name,
+                     peerdraft_line(d, other->source.line).text,
+                     subnet->network->router);
     ds_destroy(&ds);
     return false;
 }
@@ -329,18 +334,20 @@ static bool
 refuse_dst(struct peerdraft *d, const struct peerdraft_claim *route,
            const struct peerdraft_claim *other, const char *what)
 {
+    const struct peerdraft_line in = peerdraft_line(d, other->source.line);
     struct ds ds = DS_EMPTY_INITIALIZER;
 
     d->here = route->source;
     format_claim(route, &ds);
     if (route->network == other->network) {
-        peerdraft_refuse(d, "route %s leads where the %s in line %d does: "
-                         "remove one", ds_cstr(&ds), what, other->source.line);
+        peerdraft_refuse(d, "route %s leads where %s %s%s does: remove one",
+                         ds_cstr(&ds), d->lines ? "the" : "another", what,
+                         in.text);
     } else {
-        peerdraft_refuse(d, "route %s leads where the %s of %s in line %d "
-                         "does, and both networks are in router %s: remove "
-                         "one", ds_cstr(&ds), what, other->source.name,
-                         other->source.line, route->network->router);
+        peerdraft_refuse(d, "route %s leads where the %s of %s%s does, and "
+                         "both networks are in router %s: remove one",
+                         ds_cstr(&ds), what, other->source.name, in.text,
+                         route->network->router);
     }
     ds_destroy(&ds);
     return false;

@@ -24,10 +24,11 @@ static bool close_section(struct peerdraft *);
 static char *format_keys(const char *kind);
 
 void
-peerdraft_init(struct peerdraft *d, const char *file)
+peerdraft_init(struct peerdraft *d, const char *file, bool lines)
 {
     memset(d, 0, sizeof *d);
     d->file = file;
+    d->lines = lines;
     d->list = xmalloc(sizeof *d->list);
     shash_init(&d->list->networks);
     shash_init(&d->list->routers);
@@ -58,7 +59,11 @@ peerdraft_refuse(struct peerdraft *d, const char *format, ...)
         struct ds ds = DS_EMPTY_INITIALIZER;
         va_list args;
 
-        ds_put_format(&ds, "%s:%d: ", d->file, d->here.line);
+        ds_put_cstr(&ds, d->file);
+        if (d->lines) {
+            ds_put_format(&ds, ":%d", d->here.line);
+        }
+        ds_put_cstr(&ds, ": ");
         if (d->here.kind) {
             ds_put_format(&ds, "%s %s: ", d->here.kind, d->here.name);
         }
@@ -68,6 +73,17 @@ peerdraft_refuse(struct peerdraft *d, const char *format, ...)
         d->error = ds_steal_cstr(&ds);
     }
     return false;
+}
+
+struct peerdraft_line
+peerdraft_line(const struct peerdraft *d, int line)
+{
+    struct peerdraft_line in = { "" };
+
+    if (d->lines) {
+        snprintf(in.text, sizeof in.text, " in line %d", line);
+    }
+    return in;
 }
 
 /* 'line' begins with "[". */
@@ -99,13 +115,24 @@ peerdraft_section(struct peerdraft *d, const char *line)
                          kind ? kind : "");
     } else if (!name || strtok_r(NULL, " ", &save)) {
         peerdraft_refuse(d, "a %s has one name: write [%s NAME]", kind, kind);
-    } else if (!name_is_valid(name)) {
-        peerdraft_refuse(d, "%s %s: bad name: write "NAME_RULE, kind, name);
     } else {
-        ok = add_section(d, kind, name);
+        ok = peerdraft_open(d, kind, name);
     }
     free(words);
     return ok;
+}
+
+/* 'kind' is valid. */
+bool
+peerdraft_open(struct peerdraft *d, const char *kind, const char *name)
+{
+    if (!close_section(d)) {
+        return false;
+    }
+    return name_is_valid(name)
+           ? add_section(d, kind, name)
+           : peerdraft_refuse(d, "%s %s: bad name: write "NAME_RULE, kind,
+                              name);
 }
 
 bool
@@ -129,14 +156,18 @@ peerdraft_key(struct peerdraft *d, const char *name, const char *value)
                                     "= %s\"", name, name, key->example);
         }
         if (key->max == 1 && d->key_lines[i]) {
-            return peerdraft_refuse(d, "%s is given again, first in line %d: "
-                                    "remove one", name, d->key_lines[i]);
+            return peerdraft_refuse(d, "%s is given again%s%s: remove one",
+                                    name, d->lines ? ", first" : "",
+                                    peerdraft_line(d, d->key_lines[i]).text);
         }
         if (d->key_counts[i]++ >= key->max) {
             return peerdraft_refuse(d, "more than %"PRIuSIZE" %s: remove some",
                                     key->max, key->many);
         }
         d->key_lines[i] = d->here.line;
+        if (d->sections) {
+            section_add(&d->sections->a[d->sections->n - 1], name, value);
+        }
         return key->take(d, value);
     }
 
@@ -153,7 +184,7 @@ peerdraft_end(struct peerdraft *d)
     if (!close_section(d)) {
         return false;
     }
-    if (shash_is_empty(&d->list->networks)
+    if (d->lines && shash_is_empty(&d->list->networks)
         && shash_is_empty(&d->list->routers)
         && shash_is_empty(&d->list->peers)) {
         d->here.line = 1;
@@ -171,8 +202,10 @@ add_section(struct peerdraft *d, const char *kind, const char *name)
     const struct peerdraft_source *other = shash_find_data(&d->unique, key);
 
     if (other) {
-        peerdraft_refuse(d, "%s %s: already in line %d: rename one, or make "
-                         "one section of both", kind, name, other->line);
+        peerdraft_refuse(d, "%s %s: already%s: rename one, or make one "
+                         "section of both", kind, name,
+                         d->lines ? peerdraft_line(d, other->line).text
+                         : " there");
     } else if (!strcmp(kind, "network")) {
         add_network(d, name);
     } else if (!strcmp(kind, "router")) {
@@ -182,6 +215,9 @@ add_section(struct peerdraft *d, const char *kind, const char *name)
     }
     if (!d->error) {
         d->section_line = d->here.line;
+        if (d->sections) {
+            sections_add(d->sections, kind, name);
+        }
         shash_add(&d->unique, key, xmemdup(&d->here, sizeof d->here));
     }
     free(key);

@@ -4,12 +4,13 @@
 #define OVERLAY_PEERDRAFT_H 1
 
 /* A peer list in the making: takes sections and keys one by one, as
- * peerfile.c finds them in a file, and refuses those that are wrong.  The
- * keys are peerkey.c's; what only the whole list can show is left to
- * peercheck.c. */
+ * peerfile.c finds them in a file and peerlist.c in sections that were never
+ * in one, and refuses those that are wrong.  The keys are peerkey.c's; what
+ * only the whole list can show is left to peercheck.c. */
 
 #include "openvswitch/compiler.h"
 #include "overlay/model.h"
+#include "overlay/sections.h"
 
 enum { PEERDRAFT_KEYS = 12 };
 
@@ -18,7 +19,9 @@ struct peerdraft_source {
     const char *kind;               /* "network", "router", "peer"; NULL:
                                      * none of them. */
     const char *name;               /* Borrowed from the list. */
-    int line;                       /* From 1. */
+    int line;                       /* From 1.  Where there are no lines, the
+                                     * place of the section or key, which tells
+                                     * their order alone. */
 };
 
 /* A subnet, slice, gateway (a prefix of full length) or route (where it leads
@@ -45,6 +48,9 @@ struct peerdraft_member {
 
 struct peerdraft {
     const char *file;               /* Borrowed.  Its name, for messages. */
+    bool lines;                     /* Messages name lines: it is a file. */
+    struct sections *sections;      /* Borrowed.  Takes what was accepted, as
+                                     * it is written; or NULL. */
     struct peerlist *list;          /* Owned; the caller may steal it. */
     char *error;                    /* Owned; the caller may steal it.  The
                                      * first one: it ends the work. */
@@ -68,7 +74,7 @@ struct peerdraft {
     size_t key_counts[PEERDRAFT_KEYS]; /* How often it was given. */
 };
 
-void peerdraft_init(struct peerdraft *, const char *file);
+void peerdraft_init(struct peerdraft *, const char *file, bool lines);
 void peerdraft_finish(struct peerdraft *);
 
 /* "FILE:LINE: network blue: ..." becomes the error, if there is none yet.
@@ -76,7 +82,15 @@ void peerdraft_finish(struct peerdraft *);
 bool peerdraft_refuse(struct peerdraft *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
 
+/* For messages: " in line 7", or nothing where there are no lines. */
+struct peerdraft_line {
+    char text[sizeof " in line -2147483648"];
+};
+struct peerdraft_line peerdraft_line(const struct peerdraft *, int line);
+
+/* '[kind name]' as in a file, or its two words. */
 bool peerdraft_section(struct peerdraft *, const char *line);
+bool peerdraft_open(struct peerdraft *, const char *kind, const char *name);
 bool peerdraft_key(struct peerdraft *, const char *name, const char *value);
 bool peerdraft_end(struct peerdraft *);
 

@@ -268,9 +268,9 @@ claim_unique(struct peerdraft *d, const char *what)
     const struct peerdraft_source *other = shash_find_data(&d->unique, what);
 
     if (other) {
-        return peerdraft_refuse(d, "%s is already that of %s in line %d: "
-                                "choose another", what, other->name,
-                                other->line);
+        return peerdraft_refuse(d, "%s is already that of %s%s: choose "
+                                "another", what, other->name,
+                                peerdraft_line(d, other->line).text);
     }
     shash_add(&d->unique, what, xmemdup(&d->here, sizeof d->here));
     return true;
@@ -294,9 +294,10 @@ claim_prefix(struct peerdraft *d, const char *what, const char *value,
     /* The section's own are the last of all. */
     for (size_t i = claims->n - *n_prefixes; i < claims->n; i++) {
         if (prefix_overlaps(&prefix, &claims->a[i].prefix)) {
-            return peerdraft_refuse(d, "%s %s overlaps the one in line %d: "
-                                    "remove one", what, value,
-                                    claims->a[i].source.line);
+            return peerdraft_refuse(
+                d, "%s %s overlaps %s%s: remove one", what, value,
+                d->lines ? "the one" : "another",
+                peerdraft_line(d, claims->a[i].source.line).text);
         }
     }
 

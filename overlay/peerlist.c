@@ -22,6 +22,9 @@ struct owned {
     size_t n;
 };
 
+static bool take_section(struct peerdraft *, const struct section *);
+static bool check_text(struct peerdraft *, const char *what, const char *text);
+static char *finish(struct peerdraft *, bool ok, struct peerlist **listp);
 static void owned_init(struct owned *, const struct in6_addr[], size_t n);
 static bool owns(const struct owned *, const struct peer *);
 static int compare_addrs(const void *, const void *);
@@ -38,20 +41,33 @@ char *
 peerlist_parse(const char *file, const char *text, size_t size,
                struct peerlist **listp)
 {
-    struct peerdraft d;
-    char *error = NULL;
+    return peerlist_parse_sections(file, text, size, listp, NULL);
+}
 
-    *listp = NULL;
-    peerdraft_init(&d, file);
-    if (peerfile_read(text, size, &d) && peercheck_run(&d)) {
-        *listp = d.list;
-        d.list = NULL;
-    } else {
-        error = d.error;
-        d.error = NULL;
+char *
+peerlist_parse_sections(const char *file, const char *text, size_t size,
+                        struct peerlist **listp, struct sections *sections)
+{
+    struct peerdraft d;
+
+    peerdraft_init(&d, file, true);
+    d.sections = sections;
+    return finish(&d, peerfile_read(text, size, &d) && peercheck_run(&d),
+                  listp);
+}
+
+char *
+peerlist_from_sections(const char *what, const struct section a[], size_t n,
+                       struct peerlist **listp)
+{
+    struct peerdraft d;
+    bool ok = true;
+
+    peerdraft_init(&d, what, false);
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = take_section(&d, &a[i]);
     }
-    peerdraft_finish(&d);
-    return error;
+    return finish(&d, ok && peerdraft_end(&d) && peercheck_run(&d), listp);
 }
 
 char *
@@ -102,6 +118,59 @@ peerlist_peers_removal(const struct shash *old_peers,
                        const struct peerlist *new)
 {
     return check_removal(old_peers, &new->peers, "peers");
+}
+
+/* What a file's lines cannot hold is refused before anything shows it. */
+static bool
+take_section(struct peerdraft *d, const struct section *s)
+{
+    d->here.line++;
+    if (!check_text(d, s->kind, s->name)
+        || !peerdraft_open(d, s->kind, s->name)) {
+        return false;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        const struct section_key *key = &s->keys[i];
+
+        d->here.line++;
+        if (!check_text(d, "key", key->name)
+            || !check_text(d, key->name, key->value)
+            || !peerdraft_key(d, key->name, key->value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+check_text(struct peerdraft *d, const char *what, const char *text)
+{
+    char *error = strlen(text) > PEERLIST_LINE_MAX
+                  ? xasprintf("more than %d bytes: shorten it",
+                              PEERLIST_LINE_MAX)
+                  : text_refuse(text);
+
+    if (error) {
+        peerdraft_refuse(d, "%s: %s", what, error);
+        free(error);
+    }
+    return !d->error;
+}
+
+/* Ends the work on '*d', which was all good if 'ok'. */
+static char *
+finish(struct peerdraft *d, bool ok, struct peerlist **listp)
+{
+    char *error = ok ? NULL : d->error;
+
+    *listp = ok ? d->list : NULL;
+    if (ok) {
+        d->list = NULL;
+    } else {
+        d->error = NULL;
+    }
+    peerdraft_finish(d);
+    return error;
 }
 
 /* Loopback and link-local addresses are every host's, and in no list. */

@@ -34,6 +34,7 @@
  * host's address of each of its subnets as gateway where it gives no other. */
 
 #include "overlay/model.h"
+#include "overlay/sections.h"
 
 /* Parses the 'size' bytes at 'text', which need not end in a null.  'file' is
  * what messages call it.  Returns NULL and stores an owned list in '*listp',
@@ -53,6 +54,19 @@
  * named maximum of anything. */
 char *peerlist_parse(const char *file, const char *text, size_t size,
                      struct peerlist **listp);
+
+/* As above, and adds the sections as they are written to '*sections', which the
+ * caller finishes also after an error. */
+char *peerlist_parse_sections(const char *file, const char *text, size_t size,
+                              struct peerlist **listp,
+                              struct sections *sections);
+
+/* The list that the 'n' sections at 'a' would be in a file, in any order, which
+ * were never in one: no section, or no peer, is a list as well.  'what' is
+ * what messages call them: "WHAT: network blue: ...".  Names and values may be
+ * any bytes. */
+char *peerlist_from_sections(const char *what, const struct section a[],
+                             size_t n, struct peerlist **listp);
 
 /* Finds this host in 'list'.  'name' is what --name said, or NULL;
  * 'hostname' the machine's; 'owned' its n_owned addresses, of which loopback

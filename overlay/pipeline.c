@@ -70,7 +70,14 @@ pipeline_cookie_is_learned(uint64_t cookie)
 }
 
 bool
+pipeline_cookie_is_remote(uint64_t cookie)
+{
+    return cookie >> 32 == pipeline_cookie(COOKIE_REMOTE, 0) >> 32;
+}
+
+bool
 pipeline_group_is_ours(uint32_t group)
 {
-    return (group & 0xff000000) == GROUP_PEERS;
+    return (group & 0xff000000) == GROUP_PEERS
+           || (group & 0xff000000) == GROUP_MEMBERS(0);
 }

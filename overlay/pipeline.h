@@ -36,7 +36,8 @@ extern const struct pipeline_field_info pipeline_fields[];
 /* May a flow of table 'from' send a packet to table 'to'? */
 bool pipeline_goto_allowed(uint8_t from, uint8_t to);
 
-/* Is it filled by the switch itself? */
+/* Is it filled by the switch itself, where nothing tells us what is on other
+ * hosts? */
 bool pipeline_table_is_learned(uint8_t table);
 
 /* The tables' names for libopenvswitch's printers and parsers.  Destroy with
@@ -54,14 +55,19 @@ enum cookie_category {
     COOKIE_ENDPOINT,                /* Object: its OpenFlow port. */
     COOKIE_LEARNED,                 /* Object: the peer's id. */
     COOKIE_EXTERNAL,
+    COOKIE_REMOTE,                  /* Object: a hash of network and MAC. */
 };
 uint64_t pipeline_cookie(enum cookie_category, uint32_t object);
 bool pipeline_cookie_is_ours(uint64_t cookie);
 bool pipeline_cookie_is_learned(uint64_t cookie);
 
-/* Groups of ours: the endpoints of a network here, and all peers. */
+bool pipeline_cookie_is_remote(uint64_t cookie);
+
+/* Groups of ours: the endpoints of a network here, all peers, and the peers
+ * that have endpoints of a network. */
 #define GROUP_PEERS UINT32_C(0x57000000)
 #define GROUP_NETWORK(VNI) (GROUP_PEERS | (VNI))
+#define GROUP_MEMBERS(VNI) (UINT32_C(0x58000000) | (VNI))
 bool pipeline_group_is_ours(uint32_t group);
 
 /* What learn() may hold for one peer, and for how many seconds unused. */

@@ -27,10 +27,49 @@ static void destroy_flow(struct plan_flow *);
 static void check_steps(const struct plan_flow *);
 static void normalise(struct ofpact *, size_t ofpacts_len);
 static void add_bucket(struct plan *, uint32_t group, uint32_t port);
-static bool flow_same_body(const struct plan_flow *, const struct plan_flow *);
 static char *format_bucket(const struct plan_bucket *);
 static void format_flow(const struct plan_flow *,
                         const struct ofputil_table_map *, struct ds *);
+
+void
+plan_flow_init(struct plan_flow *flow, uint8_t table, uint16_t priority,
+               uint64_t cookie, const struct match *match,
+               const struct ofpact *ofpacts, size_t ofpacts_len)
+{
+    flow->table = table;
+    flow->priority = priority;
+    flow->cookie = cookie;
+    minimatch_init(&flow->match, match);
+    flow->ofpacts = ofpacts_len ? xmemdup(ofpacts, ofpacts_len) : NULL;
+    flow->ofpacts_len = ofpacts_len;
+    normalise(flow->ofpacts, flow->ofpacts_len);
+}
+
+void
+plan_flow_finish(struct plan_flow *flow)
+{
+    minimatch_destroy(&flow->match);
+    free(flow->ofpacts);
+}
+
+bool
+plan_flow_same_body(const struct plan_flow *a, const struct plan_flow *b)
+{
+    return a->cookie == b->cookie
+           && ofpacts_equal(a->ofpacts, a->ofpacts_len,
+                            b->ofpacts, b->ofpacts_len);
+}
+
+/* As it is, but for the node. */
+static struct plan_flow
+clone_flow(const struct plan_flow *src)
+{
+    struct plan_flow flow = *src;
+    minimatch_clone(&flow.match, &src->match);
+    flow.ofpacts = (src->ofpacts_len
+                    ? xmemdup(src->ofpacts, src->ofpacts_len) : NULL);
+    return flow;
+}
 
 void
 plan_init(struct plan *plan)
@@ -98,30 +137,21 @@ plan_add_flow(struct plan *plan, enum pipeline_table table, uint16_t priority,
     minimatch_move(&flow->match, &fm.match);
     flow->ofpacts = fm.ofpacts;
     flow->ofpacts_len = fm.ofpacts_len;
+    normalise(flow->ofpacts, flow->ofpacts_len);
     check_steps(flow);
     ovs_assert(!find_flow(plan, flow));
     insert_flow(plan, flow);
 }
 
 void
-plan_add_observed(struct plan *plan, uint8_t table, uint16_t priority,
-                  uint64_t cookie, struct minimatch *match,
-                  const struct ofpact *ofpacts, size_t ofpacts_len)
+plan_add_observed(struct plan *plan, const struct plan_flow *observed)
 {
-    struct plan_flow *flow = xmalloc(sizeof *flow);
-    flow->table = table;
-    flow->priority = priority;
-    flow->cookie = cookie;
-    minimatch_move(&flow->match, match);
-    flow->ofpacts = ofpacts_len ? xmemdup(ofpacts, ofpacts_len) : NULL;
-    flow->ofpacts_len = ofpacts_len;
-
-    struct plan_flow *old = find_flow(plan, flow);
+    struct plan_flow *old = find_flow(plan, observed);
     if (old) {
         hmap_remove(&plan->flows, &old->node);
         destroy_flow(old);
     }
-    insert_flow(plan, flow);
+    insert_flow(plan, xmemdup(observed, sizeof *observed));
 }
 
 void
@@ -152,10 +182,8 @@ plan_merge(struct plan *dst, const struct plan *src)
 {
     const struct plan_flow *flow;
     HMAP_FOR_EACH (flow, node, &src->flows) {
-        struct minimatch match;
-        minimatch_clone(&match, &flow->match);
-        plan_add_observed(dst, flow->table, flow->priority, flow->cookie,
-                          &match, flow->ofpacts, flow->ofpacts_len);
+        struct plan_flow copy = clone_flow(flow);
+        plan_add_observed(dst, &copy);
     }
     const struct plan_bucket *bucket;
     HMAP_FOR_EACH (bucket, node, &src->buckets) {
@@ -193,7 +221,7 @@ plan_diff(const struct plan *old, const struct plan *new,
     const struct plan_flow *flow;
     HMAP_FOR_EACH (flow, node, &new->flows) {
         const struct plan_flow *there = find_flow(old, flow);
-        if (!there || !flow_same_body(flow, there)) {
+        if (!there || !plan_flow_same_body(flow, there)) {
             ops_add(ops, PLAN_FLOW_ADD)->flow = flow;
         }
     }
@@ -286,11 +314,8 @@ plan_apply(struct plan *plan, const struct plan_ops *ops)
             add_bucket(plan, op->bucket->group, op->bucket->port);
             break;
         case PLAN_FLOW_ADD: {
-            struct minimatch match;
-            minimatch_clone(&match, &op->flow->match);
-            plan_add_observed(plan, op->flow->table, op->flow->priority,
-                              op->flow->cookie, &match, op->flow->ofpacts,
-                              op->flow->ofpacts_len);
+            struct plan_flow copy = clone_flow(op->flow);
+            plan_add_observed(plan, &copy);
             break;
         }
         case PLAN_FLOW_DEL: {
@@ -435,7 +460,6 @@ find_meter(const struct plan *plan, uint32_t id)
 static void
 insert_flow(struct plan *plan, struct plan_flow *flow)
 {
-    normalise(flow->ofpacts, flow->ofpacts_len);
     hmap_insert(&plan->flows, &flow->node,
                 key_hash(flow->table, flow->priority, &flow->match));
 }
@@ -443,8 +467,7 @@ insert_flow(struct plan *plan, struct plan_flow *flow)
 static void
 destroy_flow(struct plan_flow *flow)
 {
-    minimatch_destroy(&flow->match);
-    free(flow->ofpacts);
+    plan_flow_finish(flow);
     free(flow);
 }
 
@@ -504,14 +527,6 @@ add_bucket(struct plan *plan, uint32_t group, uint32_t port)
         bucket->port = port;
         hmap_insert(&plan->buckets, &bucket->node, hash_2words(group, port));
     }
-}
-
-static bool
-flow_same_body(const struct plan_flow *a, const struct plan_flow *b)
-{
-    return a->cookie == b->cookie
-           && ofpacts_equal(a->ofpacts, a->ofpacts_len,
-                            b->ofpacts, b->ofpacts_len);
 }
 
 static void

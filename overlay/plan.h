@@ -27,6 +27,14 @@ struct plan_flow {
     size_t ofpacts_len;             /* Bytes. */
 };
 
+/* Copies what it is given.  plan_flow_finish() frees what it holds. */
+void plan_flow_init(struct plan_flow *, uint8_t table, uint16_t priority,
+                    uint64_t cookie, const struct match *,
+                    const struct ofpact *, size_t ofpacts_len);
+void plan_flow_finish(struct plan_flow *);
+/* Do they say the same?  Their keys are. */
+bool plan_flow_same_body(const struct plan_flow *, const struct plan_flow *);
+
 /* A group of type "all", if 'port' is 0, or one bucket of it: output to
  * 'port', whose number is also the bucket's id. */
 struct plan_bucket {
@@ -62,11 +70,9 @@ void plan_add_flow(struct plan *, enum pipeline_table, uint16_t priority,
                    uint64_t cookie, const char *format, ...)
     OVS_PRINTF_FORMAT(5, 6);
 
-/* Adds a flow read back from a switch; takes over 'match', copies 'ofpacts'.
- * One that is there already is replaced. */
-void plan_add_observed(struct plan *, uint8_t table, uint16_t priority,
-                       uint64_t cookie, struct minimatch *,
-                       const struct ofpact *, size_t ofpacts_len);
+/* Adds a flow read back from a switch, and takes over what it holds.  One that
+ * is there already is replaced. */
+void plan_add_observed(struct plan *, const struct plan_flow *);
 void plan_add_group(struct plan *, uint32_t group);
 void plan_add_bucket(struct plan *, uint32_t group, ofp_port_t);
 void plan_add_meter(struct plan *, uint32_t id);

@@ -21,6 +21,7 @@ UNIT_TESTS = \
 	tests/unit/test_plan \
 	tests/unit/test_request \
 	tests/unit/test_router_adv \
+	tests/unit/test_sections \
 	tests/unit/test_transit \
 	tests/unit/test_underlay \
 	tests/unit/test_view
@@ -51,6 +52,7 @@ tests_unit_test_plan_LDADD = $(UNIT_LIBS)
 tests_unit_test_request_LDADD = $(UNIT_LIBS)
 tests_unit_test_router_adv_SOURCES = tests/unit/test_router_adv.c $(PACKET)
 tests_unit_test_router_adv_LDADD = $(UNIT_LIBS)
+tests_unit_test_sections_LDADD = $(UNIT_LIBS)
 tests_unit_test_transit_LDADD = $(UNIT_LIBS)
 tests_unit_test_underlay_SOURCES = tests/unit/test_underlay.c \
 	agent/underlay-text.c agent/underlay-text.h
@@ -66,6 +68,7 @@ EXTRA_DIST += \
 	tests/golden/run.sh tests/purity.sh \
 	tests/golden/empty.conf tests/golden/empty.flows \
 	tests/golden/page.conf tests/golden/page.flows \
+	tests/golden/known.conf tests/golden/known.flows \
 	tests/golden/two-networks.conf tests/golden/two-networks.flows
 AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir;
 

@@ -10,6 +10,9 @@
  *     #! endpoint NETWORK PORT MAC IP...   an endpoint
  *     #! publish HOSTPORT PORT             of the next endpoint, by TCP
  *     #! external PORT                     the port to the host
+ *     #! known                             there is a directory
+ *     #! remote VNI PEER MAC IP...         an endpoint of another host
+ *     #! member VNI PORT                   its peer's tunnel is PORT
  *
  * Networks that translate have their VNI as their slot; the MTU is 1450.
  */
@@ -71,6 +74,32 @@ add_endpoint(const struct peerlist *list, char *args,
 }
 
 static void
+add_remote(char *args, struct plan *plan)
+{
+    char *save = NULL;
+    struct compile_remote r = {
+        .vni = atoi(strtok_r(args, " ", &save)),
+        .peer = atoi(strtok_r(NULL, " ", &save)),
+    };
+    if (!eth_addr_from_string(strtok_r(NULL, " ", &save), &r.mac)) {
+        ovs_fatal(0, "bad MAC");
+    }
+    struct in6_addr ip;
+    for (;;) {
+        struct plan_flow flow;
+        compile_remote(&r, &flow);
+        plan_add_observed(plan, &flow);
+        char *word = strtok_r(NULL, " ", &save);
+        if (!word) {
+            return;
+        } else if (!address_parse(word, &ip)) {
+            ovs_fatal(0, "bad address");
+        }
+        r.ip = &ip;
+    }
+}
+
+static void
 compile_scenario(const char *path, struct plan *plan)
 {
     size_t size;
@@ -80,7 +109,8 @@ compile_scenario(const char *path, struct plan *plan)
     if (error) {
         ovs_fatal(0, "%s", error);
     }
-    compile_static(plan);
+    bool known = strstr(text, "#! known") != NULL;
+    compile_static(known, plan);
     unsigned int external = 0;
     const char *line_external = strstr(text, "#! external ");
     if (line_external) {
@@ -91,6 +121,7 @@ compile_scenario(const char *path, struct plan *plan)
     SHASH_FOR_EACH (node, &list->networks) {
         const struct network *net = node->data;
         struct compile_place place = {
+            .known = known,
             .slot = slot_of(net),
             .external = u16_to_ofp(external),
             .mtu = 1450,
@@ -103,7 +134,11 @@ compile_scenario(const char *path, struct plan *plan)
          line = strtok_r(NULL, "\n", &save)) {
         unsigned int id, port;
         if (sscanf(line, "#! peer %u %u", &id, &port) == 2) {
-            compile_peer(id, u16_to_ofp(port), plan);
+            compile_peer(id, u16_to_ofp(port), known, plan);
+        } else if (sscanf(line, "#! member %u %u", &id, &port) == 2) {
+            compile_member(id, u16_to_ofp(port), plan);
+        } else if (!strncmp(line, "#! remote ", 10)) {
+            add_remote(line + 10, plan);
         } else if (sscanf(line, "#! publish %u %u", &id, &port) == 2) {
             publish.host_port = id;
             publish.port = port;
@@ -154,7 +189,7 @@ print_table_page(const struct pipeline_table_info *t, const char *flows)
     }
     free(prefix);
     if (pipeline_table_is_learned(t->id)) {
-        printf("(the switch's own)\n");
+        printf("(the switch's own, or of other hosts' endpoints)\n");
     }
     printf("```\n");
 }
@@ -178,8 +213,9 @@ print_page(const char *flows)
         printf("- `%s` (REG_%s): %s\n", f->reg, f->id, f->holds);
     }
     printf("\nCookies: `0x5746`, a byte 0, a category (1 static, 2 network, "
-           "3 peer, 4 endpoint,\n5 learned, 6 external), and 32 bits of the object "
-           "(VNI, the peer's id, OpenFlow\nport, the peer's id).\n\n"
+           "3 peer, 4 endpoint,\n5 learned, 6 external, 7 another host's endpoint), "
+           "and 32 bits of the object\n(VNI, the peer's id, OpenFlow port, the "
+           "peer's id, a hash).\n\n"
            "Groups: `0x57000000` has a bucket for each tunnel, `0x57000000` "
            "+ VNI one for\neach endpoint of the network here.\n");
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {

@@ -48,7 +48,7 @@ static void
 compile_object(int i, int variant, struct plan *plan)
 {
     if (i == 0) {
-        compile_static(plan);
+        compile_static(false, plan);
     } else if (i < 4) {
         struct network net = { .vni = i * 100 + variant };
         make_network(i, variant, &net);
@@ -59,7 +59,8 @@ compile_object(int i, int variant, struct plan *plan)
         };
         compile_network(&net, &place, plan);
     } else if (i < 8) {
-        compile_peer(i, u16_to_ofp(100 + i + variant * 10), plan);
+        compile_peer(i, u16_to_ofp(100 + i + variant * 10), false,
+                     plan);
     } else {
         struct endpoint ep = { .n_ips = 1 + variant };
         ep.mac = (struct eth_addr) { { { 2, 0, 0, 0, variant, i } } };
