@@ -137,8 +137,8 @@ check-system: all
 
 # --- benchmarks: print ratios, assert nothing on time; need root -----------
 BENCH_ATTACH = tests/bench/floor tests/bench/firstping
-BENCH_SCALE = tests/bench/scale_load tests/bench/scale_probe \
-	tests/bench/scale_vtep
+BENCH_SCALE = tests/bench/scale_flows tests/bench/scale_load \
+	tests/bench/scale_probe tests/bench/scale_vtep
 EXTRA_PROGRAMS = $(BENCH_ATTACH) $(BENCH_SCALE)
 CLEANFILES += $(EXTRA_PROGRAMS)
 tests_bench_floor_SOURCES = tests/bench/floor.c \
@@ -158,6 +158,8 @@ bench: all $(BENCH_ATTACH)
 	    --build '$(abs_builddir)' $(BENCH_FLAGS)
 .PHONY: bench
 
+tests_bench_scale_flows_SOURCES = tests/bench/scale_flows.c
+tests_bench_scale_flows_LDADD = $(OVS_LIBS)
 tests_bench_scale_load_SOURCES = tests/bench/scale_load.c
 tests_bench_scale_load_LDADD = $(OVS_LIBS)
 tests_bench_scale_probe_SOURCES = tests/bench/scale_probe.c \

@@ -73,12 +73,13 @@ class Bench:
         host, = lab.add_hosts(["floor"], weftd=False, networks="")
         lab.write_peers(peers_text(host, self.far.host))
         measured = agent.Measured(host, self.far, self.programs)
+        floor = Floor(measured, self.world)
         try:
-            floor = Floor(measured, self.world)
             floor.prepare()
             self.result["floor"] = floor.run(self.args.rounds // 2,
                                              self.args.idle / 3)
         finally:
+            floor.close()
             measured.close()
             host.power_off()
 
@@ -166,6 +167,10 @@ LINES = (
     ("Floor: all flows, s", 2, "floor", "flows s"),
     ("Floor: one more endpoint, ms", 2, "floor", "one more endpoint",
      "packet, since sent", "median"),
+    ("  acknowledged, ms", 2, "floor", "one more endpoint", "commit",
+     "median"),
+    ("  by ovs-ofctl, ms", 1, "floor", "one more endpoint, ovs-ofctl",
+     "packet, since sent", "median"),
     ("Floor: one more tunnel, ms", 1, "floor", "one more tunnel",
      "packet, since sent", "median"),
     ("Switch idle, no tunnels, %", 2, "floor", "load, no tunnels"),
@@ -229,6 +234,10 @@ RATIOS = (
 )
 
 
+def short(n):
+    return f"{n // 1000}k" if n and n % 1000 == 0 else str(n)
+
+
 def scaled(title, figure):
     if isinstance(figure, (int, float)):
         if title.endswith("%"):
@@ -246,17 +255,16 @@ def print_row(title, figures, digits, growth=True):
 
 
 def print_report(args, results):
-    names = [f"{r['hosts']}/{r['endpoints']}" for r in results]
+    names = [f"{short(r['hosts'])}/{short(r['endpoints'])}" for r in results]
     print(f"\n  {'hosts/endpoints':<36}"
-          + "".join(f"{n.replace('000', 'k') if len(n) > 8 else n:>9}"
-                    for n in names)
-          + "".join(f"{'x ' + str(r['endpoints']):>8}"
+          + "".join(f"{n:>9}" for n in names)
+          + "".join(f"{'x ' + short(r['endpoints']):>8}"
                     for r in results[:-1]))
     for title, digits, *keys in LINES:
         figures = [scaled(title, value(r, *keys)) for r in results]
         if any(f is not None for f in figures):
             print_row(title, figures, digits)
-        elif keys[0] == "instructions":
+        elif keys[0] == "instructions" and "first start" in results[0]:
             print(f"  {title:<36}  skipped: no valgrind")
     print("\n  Ratios to the floor, of the same run")
     for title, digits, function in RATIOS:

@@ -208,19 +208,22 @@ class Measured:
             self.probes.append(Lines(self.host, [
                 self.programs / "scale_probe", "eth0", ipv4], name))
 
-    def seek(self, row, timeout=STUCK, which=1):
+    def seek(self, row, which=1):
         """Begins to send to an endpoint that may not be there yet."""
         self.far.watch(row["mac"])
         self.probes[which].send(f"seek {row['mac']} {row['ipv4']}")
 
     def found(self, row, timeout=STUCK, which=1):
-        """Times at which a frame arrived and ARP was answered, in ns."""
-        passed = self.far.first(row["mac"], timeout)
-        arp = self.probes[which].receive(timeout).split()
-        if arp[:2] != ["arp", row["ipv4"]]:
-            raise LabError(f"scale_probe: {arp}")
+        """Times at which a frame arrived and ARP was answered, in ns; with a
+        file nobody answers for others, and the latter is None."""
+        passed, arp = self.far.first(row["mac"], timeout), None
+        if self.directory:
+            arp = self.probes[which].receive(timeout).split()
+            if arp[:2] != ["arp", row["ipv4"]]:
+                raise LabError(f"scale_probe: {arp}")
+            arp = int(arp[2])
         self.stop(which)
-        return passed, int(arp[2])
+        return passed, arp
 
     def stop(self, which=1):
         """Ends it; returns frames sent and back, longest silence in ns."""
@@ -260,8 +263,9 @@ def add_times(times, sent, replied, passed, arp):
     times.add("commit", replied - sent)
     times.add("packet, since sent", passed - sent)
     times.add("packet, since reply", passed - replied)
-    times.add("ARP, since sent", arp - sent)
-    times.add("ARP, since reply", arp - replied)
+    if arp:
+        times.add("ARP, since sent", arp - sent)
+        times.add("ARP, since reply", arp - replied)
 
 
 def insert_endpoint(db):
