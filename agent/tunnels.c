@@ -14,10 +14,12 @@
 
 VLOG_DEFINE_THIS_MODULE(tunnels);
 
-/* A peer that is wanted, a port that is there, or both. */
+/* A peer that is listed or needed, a port that is there, or several of these.
+ * A port is wanted if the peer is both. */
 struct entry {
-    bool wanted;
-    struct in6_addr remote;         /* If wanted. */
+    bool listed;
+    bool needed;                    /* Always, if not on demand. */
+    struct in6_addr remote;         /* If listed. */
     uint16_t dst_port;              /* Likewise. */
     char *port;                     /* There: its name; else NULL. */
     struct tunnel there;            /* Likewise; 'port' and 'peer' unused. */
@@ -34,24 +36,34 @@ struct tunnels {
     struct ofswitch *sw;
     const struct tunnels_ops *ops;
     void *aux;
+    bool known, on_demand;          /* As given to tunnels_create(). */
     bool dirty;                     /* Wanted and there may differ. */
     bool listed;                    /* It is known what is wanted. */
     uint32_t next_id;
 };
 
+static struct entry *find_entry(const struct tunnels *, const char *peer);
 static struct entry *get_entry(struct tunnels *, const char *peer);
+static bool is_wanted(const struct entry *);
+static void list_peer(struct entry *, const struct peer *,
+                      const struct peer *self);
+static void set_ofport(struct tunnels *, const char *peer, struct entry *,
+                       ofp_port_t);
 static void drop_entry(struct tunnels *, struct shash_node *);
+static void drop_if_idle(struct tunnels *, struct shash_node *);
 static void update_share(struct tunnels *, struct entry *);
 static void compose_entry(struct tunnels *, const char *peer, struct entry *);
 
 struct tunnels *
-tunnels_create(struct switchdb *db, struct ofswitch *sw,
-               const struct tunnels_ops *ops, void *aux)
+tunnels_create(struct switchdb *db, struct ofswitch *sw, bool known,
+               bool on_demand, const struct tunnels_ops *ops, void *aux)
 {
     struct tunnels *t = xzalloc(sizeof *t);
     shash_init(&t->entries);
     t->db = db;
     t->sw = sw;
+    t->known = known;
+    t->on_demand = on_demand;
     t->ops = ops;
     t->aux = aux;
     t->next_id = 1;
@@ -80,12 +92,51 @@ tunnels_set_list(struct tunnels *t, const struct peerlist *list,
     SHASH_FOR_EACH (node, &list->peers) {
         const struct peer *peer = node->data;
         if (peer != self) {
-            struct entry *e = get_entry(t, peer->name);
-            e->wanted = true;
-            e->remote = peer->address;
-            e->dst_port = peerlist_port(self, peer);
+            list_peer(get_entry(t, peer->name), peer, self);
         }
     }
+}
+
+void
+tunnels_set_peer(struct tunnels *t, const char *name, const struct peer *peer,
+                 const struct peer *self)
+{
+    struct entry *e = peer ? get_entry(t, name) : find_entry(t, name);
+    if (peer) {
+        list_peer(e, peer, self);
+    } else if (e) {
+        e->listed = false;
+    }
+    t->dirty = true;
+}
+
+uint32_t
+tunnels_need(struct tunnels *t, const char *name)
+{
+    struct entry *e = get_entry(t, name);
+    if (!e->there.id) {
+        e->there.id = t->next_id++;
+    }
+    t->dirty = t->dirty || !e->needed;
+    e->needed = true;
+    return e->there.id;
+}
+
+void
+tunnels_release(struct tunnels *t, const char *name)
+{
+    struct entry *e = find_entry(t, name);
+    if (e && t->on_demand) {
+        e->needed = false;
+        t->dirty = true;
+    }
+}
+
+ofp_port_t
+tunnels_port(const struct tunnels *t, const char *name)
+{
+    const struct entry *e = find_entry(t, name);
+    return e ? e->ofport : 0;
 }
 
 void
@@ -102,7 +153,7 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
     e->there.dst_port = port->tunnel.dst_port;
     t->next_id = MAX(t->next_id, port->tunnel.id + 1);
 
-    e->ofport = port->ofport;
+    set_ofport(t, port->tunnel.peer, e, port->ofport);
     if (e->bfd != port->bfd && (e->bfd == BFD_UP || port->bfd == BFD_UP)) {
         VLOG_INFO("peer %s: BFD is %s", port->tunnel.peer,
                   port->bfd == BFD_UP ? "up" : "down");
@@ -113,12 +164,12 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
     update_share(t, e);
 
     /* Somebody may have changed it. */
-    if (port->drifted && e->wanted && !e->drifted) {
+    if (port->drifted && is_wanted(e) && !e->drifted) {
         t->ops->report(t->aux, "peer %s: port %s was changed: put right",
                        port->tunnel.peer, port->name);
     }
     e->drifted = port->drifted;
-    t->dirty = t->dirty || !e->wanted || e->drifted
+    t->dirty = t->dirty || !is_wanted(e) || e->drifted
                || !ipv6_addr_equals(&e->there.remote, &e->remote)
                || e->there.dst_port != e->dst_port;
 }
@@ -131,19 +182,17 @@ tunnels_port_gone(struct tunnels *t, const struct switchdb_port *port)
     if (!e || !e->port || strcmp(e->port, port->name)) {
         return;
     }
-    if (e->wanted) {
+    if (is_wanted(e)) {
         t->ops->report(t->aux, "peer %s: port %s was deleted: made again",
                        port->tunnel.peer, port->name);
         t->dirty = true;
     }
     free(e->port);
     e->port = NULL;
-    e->ofport = 0;
+    set_ofport(t, port->tunnel.peer, e, 0);
     e->bfd = BFD_NONE;
     update_share(t, e);
-    if (!e->wanted) {
-        drop_entry(t, node);
-    }
+    drop_if_idle(t, node);
 }
 
 void
@@ -156,10 +205,7 @@ tunnels_compose(struct tunnels *t)
     struct shash_node *node;
     SHASH_FOR_EACH_SAFE (node, &t->entries) {
         compose_entry(t, node->name, node->data);
-        struct entry *e = node->data;
-        if (!e->wanted && !e->port) {
-            drop_entry(t, node);
-        }
+        drop_if_idle(t, node);
     }
 }
 
@@ -175,7 +221,7 @@ tunnels_clear(struct tunnels *t)
     struct shash_node *node;
     SHASH_FOR_EACH (node, &t->entries) {
         struct entry *e = node->data;
-        e->wanted = false;
+        e->listed = false;
     }
     t->dirty = true;
     t->listed = true;
@@ -207,8 +253,9 @@ void
 tunnels_status(const struct tunnels *t, const char *peer,
                struct tunnel_status *status)
 {
-    const struct entry *e = shash_find_data(&t->entries, peer);
+    const struct entry *e = find_entry(t, peer);
     *status = (struct tunnel_status) {
+        .wanted = e && is_wanted(e),
         .port = e ? e->port : NULL,
         .bfd = e ? e->bfd : BFD_NONE,
         .reason = e ? e->reason : NULL,
@@ -216,15 +263,56 @@ tunnels_status(const struct tunnels *t, const char *peer,
 }
 
 static struct entry *
+find_entry(const struct tunnels *t, const char *peer)
+{
+    return shash_find_data(&t->entries, peer);
+}
+
+static struct entry *
 get_entry(struct tunnels *t, const char *peer)
 {
-    struct entry *e = shash_find_data(&t->entries, peer);
+    struct entry *e = find_entry(t, peer);
     if (!e) {
         e = xzalloc(sizeof *e);
+        e->needed = !t->on_demand;
         plan_init(&e->share);
         shash_add(&t->entries, peer, e);
     }
     return e;
+}
+
+static bool
+is_wanted(const struct entry *e)
+{
+    return e->listed && e->needed;
+}
+
+static void
+list_peer(struct entry *e, const struct peer *peer, const struct peer *self)
+{
+    e->listed = true;
+    e->remote = peer->address;
+    e->dst_port = peerlist_port(self, peer);
+}
+
+static void
+set_ofport(struct tunnels *t, const char *peer, struct entry *e,
+           ofp_port_t ofport)
+{
+    if (e->ofport != ofport) {
+        e->ofport = ofport;
+        t->ops->port_changed(peer, ofport, t->aux);
+    }
+}
+
+/* Forgets it, if nothing is to be remembered of it. */
+static void
+drop_if_idle(struct tunnels *t, struct shash_node *node)
+{
+    const struct entry *e = node->data;
+    if (!e->listed && !e->port && (!e->needed || !t->on_demand)) {
+        drop_entry(t, node);
+    }
 }
 
 static void
@@ -243,7 +331,7 @@ update_share(struct tunnels *t, struct entry *e)
 {
     struct plan now = PLAN_INITIALIZER(&now);
     if (e->ofport) {
-        compile_peer(e->there.id, e->ofport, &now);
+        compile_peer(e->there.id, e->ofport, t->known, &now);
     }
     ofswitch_change(t->sw, &e->share, &now);
     plan_swap(&e->share, &now);
@@ -266,7 +354,7 @@ choose_port(const struct tunnels *t, const char *peer)
 static void
 compose_entry(struct tunnels *t, const char *peer, struct entry *e)
 {
-    if (!e->wanted) {
+    if (!is_wanted(e)) {
         if (e->port) {
             VLOG_INFO("peer %s: removing tunnel %s", peer, e->port);
             switchdb_del_port(t->db, e->port);

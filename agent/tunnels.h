@@ -3,8 +3,9 @@
 #ifndef AGENT_TUNNELS_H
 #define AGENT_TUNNELS_H 1
 
-/* One VXLAN port for each other peer of the list: compares what the list wants
- * with the ports that are there, and gives the ports' flows to the switch. */
+/* One VXLAN port for each other peer of the list, or on demand for each that
+ * is needed: compares what is wanted with the ports that are there, and gives
+ * the ports' flows to the switch. */
 
 #include "agent/ofswitch.h"
 #include "openvswitch/json.h"
@@ -18,14 +19,30 @@ struct tunnels_ops {
     /* Something worth telling the user happened to a tunnel. */
     void (*report)(void *aux, const char *format, ...)
         OVS_PRINTF_FORMAT(2, 3);
+    /* The tunnel to a peer has another OpenFlow port; 0: none. */
+    void (*port_changed)(const char *peer, ofp_port_t, void *aux);
 };
+/* 'known' as in overlay/compile.h; 'on_demand': no tunnel but to peers that
+ * tunnels_need() was told of. */
 struct tunnels *tunnels_create(struct switchdb *, struct ofswitch *,
+                               bool known, bool on_demand,
                                const struct tunnels_ops *, void *aux);
 void tunnels_destroy(struct tunnels *);
 
 /* The list has changed; 'self' is a peer in it. */
 void tunnels_set_list(struct tunnels *, const struct peerlist *,
                       const struct peer *self);
+
+/* One peer of the list changed; NULL: it has gone from it. */
+void tunnels_set_peer(struct tunnels *, const char *name,
+                      const struct peer *, const struct peer *self);
+
+/* The peer 'name', listed or not, is one to have a tunnel to, or no longer.
+ * Returns the id that flows call it; it keeps it for as long as it is needed,
+ * and for as long as it has a port. */
+uint32_t tunnels_need(struct tunnels *, const char *name);
+void tunnels_release(struct tunnels *, const char *name);
+ofp_port_t tunnels_port(const struct tunnels *, const char *name);
 
 /* A tunnel's port changed, or went. */
 void tunnels_port_changed(struct tunnels *, const struct switchdb_port *);
@@ -46,6 +63,7 @@ void tunnels_peers(const struct tunnels *, struct shash *);
 
 /* How one peer is reached. */
 struct tunnel_status {
+    bool wanted;                    /* There is to be one. */
     const char *port;               /* "vx-hostb", or NULL: none yet. */
     enum switchdb_bfd bfd;
     const char *reason;             /* Why it is not up, or NULL. */

@@ -60,9 +60,8 @@ plan_flow_same_body(const struct plan_flow *a, const struct plan_flow *b)
                             b->ofpacts, b->ofpacts_len);
 }
 
-/* As it is, but for the node. */
-static struct plan_flow
-clone_flow(const struct plan_flow *src)
+struct plan_flow
+plan_flow_clone(const struct plan_flow *src)
 {
     struct plan_flow flow = *src;
     minimatch_clone(&flow.match, &src->match);
@@ -182,7 +181,7 @@ plan_merge(struct plan *dst, const struct plan *src)
 {
     const struct plan_flow *flow;
     HMAP_FOR_EACH (flow, node, &src->flows) {
-        struct plan_flow copy = clone_flow(flow);
+        struct plan_flow copy = plan_flow_clone(flow);
         plan_add_observed(dst, &copy);
     }
     const struct plan_bucket *bucket;
@@ -314,7 +313,7 @@ plan_apply(struct plan *plan, const struct plan_ops *ops)
             add_bucket(plan, op->bucket->group, op->bucket->port);
             break;
         case PLAN_FLOW_ADD: {
-            struct plan_flow copy = clone_flow(op->flow);
+            struct plan_flow copy = plan_flow_clone(op->flow);
             plan_add_observed(plan, &copy);
             break;
         }

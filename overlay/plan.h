@@ -32,6 +32,7 @@ void plan_flow_init(struct plan_flow *, uint8_t table, uint16_t priority,
                     uint64_t cookie, const struct match *,
                     const struct ofpact *, size_t ofpacts_len);
 void plan_flow_finish(struct plan_flow *);
+struct plan_flow plan_flow_clone(const struct plan_flow *); /* To be finished. */
 /* Do they say the same?  Their keys are. */
 bool plan_flow_same_body(const struct plan_flow *, const struct plan_flow *);
 

@@ -46,5 +46,6 @@ distclean-local:
 # --- the room --------------------------------------------------------------
 noinst_LIBRARIES += libovsdbrows.a
 libovsdbrows_a_SOURCES = \
+	ovsdb/directoryrows.c ovsdb/directoryrows.h \
 	ovsdb/rows.c ovsdb/rows.h \
 	ovsdb/switchdb.c ovsdb/switchdb.h

@@ -11,6 +11,7 @@ UNIT_TESTS = \
 	tests/unit/test_dhcp4 \
 	tests/unit/test_dhcp6 \
 	tests/unit/test_dns \
+	tests/unit/test_directoryrows \
 	tests/unit/test_gather \
 	tests/unit/test_icmp \
 	tests/unit/test_model \
@@ -38,6 +39,9 @@ tests_unit_test_dhcp6_SOURCES = tests/unit/test_dhcp6.c $(PACKET)
 tests_unit_test_dhcp6_LDADD = $(UNIT_LIBS)
 tests_unit_test_dns_SOURCES = tests/unit/test_dns.c $(PACKET)
 tests_unit_test_dns_LDADD = $(UNIT_LIBS)
+tests_unit_test_directoryrows_SOURCES = tests/unit/test_directoryrows.c \
+	ovsdb/directoryrows.c ovsdb/directoryrows.h
+tests_unit_test_directoryrows_LDADD = $(UNIT_LIBS)
 tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 	agent/gather.c agent/gather.h
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)

@@ -20,6 +20,7 @@ from namespaces import (MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC,
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OVS_DAEMONS = ("ovsdb-server", "ovs-vswitchd")
+DAEMONS = (*OVS_DAEMONS, "weft-directory", "weftd")
 
 
 class LabError(Exception):
@@ -208,6 +209,12 @@ class Host(Node):
         """The address that the peer file names."""
         return str(self.addresses[0].ip)
 
+    def state(self):
+        """What the lab's state file says of it."""
+        return {"name": self.name, "pid": self.pid, "started": self.started,
+                "addresses": [str(a) for a in self.addresses],
+                "ovs": self.ovs}
+
     def netns(self, name):
         """A plain namespace of that name, without weft.  Returns the name."""
         self.ip("netns", "add", name)
@@ -348,6 +355,8 @@ class Host(Node):
     def _weftd_script(self, *args, plain=False):
         usual = [] if plain else ["--datapath=netdev", "--underlay=eth0",
                                   f"--name={self.name}"]
+        if self.lab.directory and not plain:
+            usual += self.lab.directory.weftd_options(self)
         return ("weftd --pidfile --detach --no-chdir --log-file "
                 + shlex.join([*usual, *args]))
 
@@ -386,7 +395,7 @@ class Host(Node):
             result.stderr += self._log_tail("weftd")
             raise CommandFailed(result, self.name)
         if not result.returncode:
-            for daemon in OVS_DAEMONS + ("weftd",):
+            for daemon in DAEMONS:
                 pid = self.daemon_pid(daemon)
                 stat = pid and process_stat(pid, self.path("/proc"))
                 if stat and daemon not in self._running:
@@ -432,14 +441,19 @@ def setup_host(name, log_dir, weft_dir):
     tmpfs = MS_NOSUID | MS_NODEV
     socket.sethostname(name)
     mount(None, "/", None, MS_REC | MS_PRIVATE)
-    # The layer above /etc lies on a tmpfs that nobody can see later.
-    mount("etc", log_dir, "tmpfs", tmpfs, "mode=755")
-    for part in ("upper", "upper/weft", "work"):
-        (log_dir / part).mkdir()
-    mount("overlay", "/etc", "overlay", 0,
-          f"lowerdir=/etc,upperdir={log_dir}/upper,workdir={log_dir}/work")
+    # The layers above lie on a tmpfs that nobody can see later.
+    mount("layers", log_dir, "tmpfs", tmpfs, "mode=755")
+    for target in ("/etc", "/var/lib"):
+        upper, work = (log_dir / f"{part}{target.replace('/', '-')}"
+                       for part in ("upper", "work"))
+        (upper / "weft").mkdir(parents=True)
+        work.mkdir()
+        mount("overlay", target, "overlay", 0,
+              f"lowerdir={target},upperdir={upper},workdir={work}")
     syscall("umount2", os.fsencode(log_dir), MNT_DETACH)
     mount(weft_dir, "/etc/weft", None, MS_BIND)
+    mount("tls", "/etc/weft/tls", "tmpfs", tmpfs, "mode=755")
+    mount("weft", "/var/lib/weft", "tmpfs", tmpfs, "mode=755")
     for path in ("/etc/openvswitch", "/var/lib/openvswitch",
                  "/var/log/openvswitch"):
         if not os.path.isdir(path):

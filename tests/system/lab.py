@@ -48,6 +48,7 @@ import sys
 import time
 from pathlib import Path
 
+import directory as shared
 import outside as beyond
 from host import (OVS_DAEMONS, CommandFailed, Host, LabError, Node,
                   setup_host, wait_for)
@@ -91,22 +92,28 @@ class Lab:
     outside     a router, the hosts' way out, and a server behind it:
                 lab["router"] and lab["outside"].  See outside.py.
     outside_mtu of the segment between those two
+    directory   "tcp" or "cluster": the hosts share a database, which
+                self.directory is, in place of peers.conf.  See directory.py.
     """
 
     def __init__(self, hosts=2, name=None, build=None, networks=NETWORKS,
                  underlay="ipv4", mtu=1500, nat=False, weftd=True,
-                 outside=False, outside_mtu=1500):
+                 outside=False, outside_mtu=1500, directory=None):
         if os.geteuid() != 0:
             raise LabError("a lab needs root")
         if not 0 <= hosts <= MAX_HOSTS:
             raise LabError(f"a lab has at most {MAX_HOSTS} hosts")
         if nat and outside:
             raise LabError("nat and outside: a host has one default route")
+        if directory == "cluster" and hosts < shared.SERVERS:
+            raise LabError(f"a cluster has {shared.SERVERS} hosts or more")
         self.name = name or f"lab{os.getpid()}-{time.monotonic_ns() % 10**9}"
         self.dir = _lab_dir(self.name)
         self.build = Path(build or TOP / "_build").resolve()
         self.hosts = []
         self.beyond = []        # The nodes of outside.py.
+        self.directory = (shared.Directory(self, directory) if directory
+                          else None)
         self.weft_dir = self.dir / "weft"
         self._subnets = [ipaddress.ip_network(n) for n in UNDERLAYS[underlay]]
         self._mtu = mtu
@@ -141,12 +148,12 @@ class Lab:
     def __getitem__(self, name):
         if name == "underlay":
             return self.underlay
-        for node in self.hosts + self.beyond:
+        nodes = self.hosts + self.beyond + self._directory_hosts()
+        for node in nodes:
             if node.name == name:
                 return node
         raise LabError(f"no host {name} in lab {self.name}: there are "
-                       + ", ".join(n.name for n in self.hosts + self.beyond)
-                       + " and underlay")
+                       + ", ".join(n.name for n in nodes) + " and underlay")
 
     # Making.
 
@@ -158,7 +165,7 @@ class Lab:
     def add_hosts(self, names, ovs=True, weftd=True, networks=None):
         for name in names:
             if (name in [h.name for h in self.hosts]
-                    or name in ("underlay", *beyond.NAMES)
+                    or name in ("underlay", shared.NAME, *beyond.NAMES)
                     or not 0 < len(name) <= 11):
                 raise LabError(f"{name}: not usable as a host's name")
         added = [self._make_host(name, ovs) for name in names]
@@ -166,23 +173,34 @@ class Lab:
         self._name_hosts()
         if networks is not None:
             self._networks = networks
-        if ovs:
+        if ovs and not self.directory:
             self.write_peers(self.peers_text())
-        begun = []
+        routes = default_routes(self._subnets) if self._outside else ()
+        scripts = {}
         for host in added:
-            script = host._network_script(
-                self._nat,
-                default_routes(self._subnets) if self._outside else ())
+            scripts[host] = host._network_script(self._nat, routes)
             if ovs:
-                script += (f"{host._ovsdb_script()}\n"
-                           f"{host._vswitchd_script()}\n")
-                if weftd:
-                    script += host._weftd_script() + "\n"
-            begun.append(host._begin(script))
-        for host, process in zip(added, begun):
-            host._end(process, "the host")
+                scripts[host] += (f"{host._ovsdb_script()}\n"
+                                  f"{host._vswitchd_script()}\n")
+        if self.directory:
+            # Some of these hosts may be its servers, and weftd looks for it.
+            self._run_scripts(scripts)
+            self.directory.welcome(added)
+            if networks is not None:
+                self.directory.load(networks)
+            scripts = dict.fromkeys(added, "")
+        if ovs and weftd:
+            for host in added:
+                scripts[host] += host._weftd_script() + "\n"
+        self._run_scripts(scripts)
         self._write_state()
         return added
+
+    def _run_scripts(self, scripts):
+        """Host to script, all at the same time."""
+        begun = [host._begin(script) for host, script in scripts.items()]
+        for host, process in zip(scripts, begun):
+            host._end(process, "the host")
 
     def peers_text(self, networks=None):
         """A peers.conf of the networks and of all hosts with a switch."""
@@ -216,6 +234,7 @@ class Lab:
             raise LabError(f"there is a lab {self.name} already") from None
         self._made = True
         self.weft_dir.mkdir()
+        (self.weft_dir / "tls").mkdir()
         reading, self._lifeline = os.pipe()
         try:
             pid = spawn_init(self._setup_underlay,
@@ -232,6 +251,8 @@ class Lab:
         if self._outside:
             self.beyond = beyond.make(self, self._subnets, self._mtu,
                                       self._outside_mtu)
+        if self.directory and not self.directory.clustered:
+            self.directory.make()
 
     def _outlive(self, lifeline):
         """The lab's init: stays as long as its owner, or longer if told."""
@@ -249,16 +270,24 @@ class Lab:
         mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
     def _make_host(self, name, ovs):
+        host = self._spawn_host(name, self._number, ovs)
+        self._number += 1
+        self.hosts.append(host)
+        return host
+
+    def _spawn_host(self, name, number, ovs):
         (self.dir / name).mkdir()
         pid = spawn_init(
             lambda: setup_host(name, self.dir / name, self.weft_dir),
             lambda: sleep_forever(f"weft-lab/{self.name}/{name}"),
             within=self.underlay.pid)
-        addresses = [nth_address(net, self._number) for net in self._subnets]
-        self._number += 1
-        host = Host(self, name, pid, addresses, ovs)
-        self.hosts.append(host)
-        return host
+        addresses = [nth_address(net, number) for net in self._subnets]
+        return Host(self, name, pid, addresses, ovs)
+
+    def _directory_hosts(self):
+        """The machine of the directory, if it has one of its own."""
+        host = self.directory and self.directory.host
+        return [host] if host else []
 
     def _plug(self, hosts):
         """Cables from the hosts to the underlay."""
@@ -289,11 +318,12 @@ class Lab:
 
     def _name_hosts(self):
         """Every host knows all of them by name."""
+        hosts = self.hosts + self._directory_hosts()
         text = "127.0.0.1 localhost\n::1 localhost\n" + "".join(
-            f"{a.ip} {h.name}\n" for h in self.hosts for a in h.addresses)
+            f"{a.ip} {h.name}\n" for h in hosts for a in h.addresses)
         if self._outside:
             text += "".join(f"{a} outside\n" for a in beyond.OUTSIDE)
-        for host in self.hosts:
+        for host in hosts:
             with contextlib.suppress(FileNotFoundError):    # Its plug is out.
                 host.path("/etc/hosts").write_text(text)
 
@@ -305,7 +335,8 @@ class Lab:
         it 'failed', the logs are kept and self.kept tells where."""
         if self._closed:
             return
-        problems = [text for host in self.hosts for text in host._problems()]
+        problems = [text for host in self.hosts + self._directory_hosts()
+                    for text in host._problems()]
         self._remove(keep=failed or bool(problems))
         if problems:
             raise LabError("\n".join(problems) + f"\nlogs: {self.kept}")
@@ -338,9 +369,8 @@ class Lab:
             "build": str(self.build),
             "beyond": [{"name": n.name, "pid": n.pid, "started": n.started}
                        for n in self.beyond],
-            "hosts": [{"name": h.name, "pid": h.pid, "started": h.started,
-                       "addresses": [str(a) for a in h.addresses],
-                       "ovs": h.ovs} for h in self.hosts],
+            "hosts": [host.state() for host in self.hosts],
+            "directory": self.directory and self.directory.state(),
         }
         new = self.dir / ".state.new"
         new.write_text(json.dumps(state, indent=1) + "\n")
@@ -363,14 +393,23 @@ class Lab:
         self.weft_dir = self.dir / "weft"
         self.underlay = Node(self, "underlay", state["pid"],
                              state["started"])
-        self.hosts = [
-            Host(self, h["name"], h["pid"],
-                 [ipaddress.ip_interface(a) for a in h["addresses"]],
-                 h["ovs"], h["started"]) for h in state["hosts"]]
+        self.hosts = [_host_of(self, h) for h in state["hosts"]]
         self.beyond = [Node(self, n["name"], n["pid"], n["started"])
                        for n in state["beyond"]]
+        self.directory = None
+        if state["directory"]:
+            kept = state["directory"]
+            self.directory = shared.Directory(self, kept["kind"])
+            self.directory.restore_state(
+                kept, kept["host"] and _host_of(self, kept["host"]))
         self._closed = True     # Its end is not ours.
         return self
+
+
+def _host_of(lab, state):
+    return Host(lab, state["name"], state["pid"],
+                [ipaddress.ip_interface(a) for a in state["addresses"]],
+                state["ovs"], state["started"])
 
 
 def _host_name(index):
@@ -436,7 +475,7 @@ def _up(args):
             hosts=args.hosts, name=args.name, build=args.build,
             underlay=args.underlay, mtu=args.mtu, nat=args.nat,
             weftd=args.weftd, outside=args.outside,
-            outside_mtu=args.outside_mtu))
+            outside_mtu=args.outside_mtu, directory=args.directory))
         if args.wait:
             try:
                 lab.wait_healthy(30)
@@ -477,6 +516,10 @@ def _list(args):
 def _status(args):
     lab = Lab.find(args.name)
     print(f"lab {lab.name}: peers.conf and logs are in {lab.dir}")
+    if lab.directory:
+        down = [s.name for s in lab.directory.servers if not s.is_running()]
+        print(f"  directory  {lab.directory.remote}"
+              + "".join(f", down on {name}" for name in down))
     if lab.beyond:
         print(f"  outside    {', '.join(beyond.OUTSIDE)}, behind router")
     for host in lab.hosts:
@@ -513,6 +556,10 @@ def main(argv):
                     help="a router, and a server called outside behind it")
     up.add_argument("--outside-mtu", type=int, default=1500, metavar="MTU",
                     help="of the segment between those two")
+    up.add_argument("--directory", nargs="?", const="tcp",
+                    choices=shared.KINDS,
+                    help="a database in place of peers.conf: one server"
+                    " (tcp), or three of the hosts")
     up.add_argument("--no-weftd", dest="weftd", action="store_false",
                     help="only the switches")
     up.add_argument("--wait", action="store_true",
@@ -520,7 +567,8 @@ def main(argv):
     command("down", _down, "remove it")
     run = command("exec", _exec, "run a command on a host")
     run.add_argument("host", metavar="HOST",
-                     help="a host's name, underlay, router or outside")
+                     help="a host's name, underlay, router, outside or"
+                     " directory")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD")
     shell = command("shell", _exec, "a shell on a host")
     shell.add_argument("host", metavar="HOST")

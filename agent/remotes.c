@@ -1,0 +1,918 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/remotes.h"
+
+#include <ctype.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include "hash.h"
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "overlay/address.h"
+#include "overlay/compile.h"
+#include "packets.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(remotes);
+
+enum {
+    FLOWS_A_TURN = 2000,            /* Sent in one turn of the loop. */
+    TRIM_MIN = 1000,                /* Rows of one update that are worth giving
+                                     * memory back for. */
+};
+
+/* The flows of one: of its MAC and of its addresses. */
+enum remote_flow { FLOW_IPV6, FLOW_IPV4, FLOW_MAC, N_FLOWS };
+
+/* A network that is watched. */
+struct segment {
+    struct hmap_node node;          /* By VNI. */
+    uint32_t vni;
+    const struct network *net;      /* Borrowed; NULL: it is not listed. */
+    size_t n;                       /* Endpoints in it. */
+    bool watched;
+};
+
+struct host {
+    char *name;
+    uint32_t id;                    /* What flows call it. */
+    ofp_port_t ofport;              /* Of its tunnel; 0: none. */
+    size_t n;                       /* Rows of it. */
+    struct ovs_list members;        /* Contains struct member. */
+};
+
+/* How many of a host's are in a network; the bucket of its tunnel in the
+ * network's group. */
+struct member {
+    struct ovs_list node;
+    struct segment *segment;
+    size_t n;
+    ofp_port_t bucket;              /* 0: none. */
+};
+
+/* A row.  Of several rows of one MAC, part 0 speaks for it; the others count
+ * only beside it, if they are of the same host. */
+struct remote {
+    struct hmap_node uuid_node;
+    struct hmap_node mac_node;      /* By VNI and MAC. */
+    struct hmap_node name_node;     /* By VNI and name, in lower case. */
+    struct hmap_node ip_nodes[2];   /* By VNI and address: FLOW_IPV6, _IPV4. */
+    struct ovs_list node;           /* In 'dirty' or 'gone', or alone. */
+    struct uuid uuid;
+    struct in6_addr ips[2];         /* in6addr_any: none. */
+    struct host *host;
+    struct segment *segment;
+    struct eth_addr mac;
+    uint8_t part;
+    uint8_t sent;                   /* Bits of remote_flow: the switch should
+                                     * have it. */
+    uint8_t have;                   /* Likewise: was found in it. */
+    bool live;                      /* In the maps; else in 'gone'. */
+    bool leaving;                   /* Not in the directory any more, as the
+                                     * update that is read says. */
+    bool held;                      /* Not in the directory any more, held in
+                                     * force: not in 'by_uuid'. */
+    char name[];
+};
+
+struct remotes {
+    struct ofswitch *sw;
+    struct tunnels *tunnels;
+    struct hmap segments;           /* Contains struct segment. */
+    struct hmap by_uuid, by_mac, by_name, by_ip;    /* Of struct remote. */
+    struct shash hosts;             /* Contains struct host. */
+    struct ovs_list dirty;          /* Have flows to be sent. */
+    struct ovs_list gone;           /* Have flows to be taken away. */
+    struct remote **leaving;        /* Those that were marked so, in an
+                                     * update. */
+    size_t n_leaving, allocated_leaving;
+    size_t n_update;                /* Rows of the update. */
+    size_t n_held;
+    struct plan stale;              /* Found in the switch, of nobody. */
+    size_t n_observed;
+    size_t stale_held;              /* As many were that they are left. */
+    bool trusted;                   /* What lacks in the directory is meant. */
+};
+
+static void insert(struct remotes *, struct remote *);
+static void retire(struct remotes *, struct remote *);
+static void destroy(struct remotes *, struct remote *);
+static void forget_gone(struct remotes *);
+static void touch(struct remotes *, struct remote *);
+static void touch_parts(struct remotes *, const struct remote *);
+static struct remote *find_uuid(const struct remotes *, const struct uuid *);
+static struct segment *find_segment(const struct remotes *, uint32_t vni);
+static struct remote *find_mac(const struct remotes *, uint32_t vni,
+                               struct eth_addr, uint8_t part);
+static struct remote *find_ip(const struct remotes *, uint32_t vni,
+                              const struct in6_addr *);
+static uint8_t wanted_flows(const struct remotes *, const struct remote *);
+static void make_flow(const struct remote *, enum remote_flow,
+                      struct plan_flow *);
+static void update_member(struct remotes *, const struct host *,
+                          struct member *);
+static void count_member(struct remotes *, const struct remote *, int n);
+
+struct remotes *
+remotes_create(struct ofswitch *sw, struct tunnels *tunnels)
+{
+    struct remotes *rs = xzalloc(sizeof *rs);
+    rs->sw = sw;
+    rs->tunnels = tunnels;
+    hmap_init(&rs->segments);
+    hmap_init(&rs->by_uuid);
+    hmap_init(&rs->by_mac);
+    hmap_init(&rs->by_name);
+    hmap_init(&rs->by_ip);
+    shash_init(&rs->hosts);
+    ovs_list_init(&rs->dirty);
+    ovs_list_init(&rs->gone);
+    plan_init(&rs->stale);
+    return rs;
+}
+
+void
+remotes_destroy(struct remotes *rs)
+{
+    if (!rs) {
+        return;
+    }
+    struct remote *r;
+    HMAP_FOR_EACH_SAFE (r, mac_node, &rs->by_mac) {
+        retire(rs, r);
+    }
+    forget_gone(rs);
+    struct segment *segment;
+    HMAP_FOR_EACH_POP (segment, node, &rs->segments) {
+        free(segment);
+    }
+    hmap_destroy(&rs->segments);
+    hmap_destroy(&rs->by_uuid);
+    hmap_destroy(&rs->by_mac);
+    hmap_destroy(&rs->by_name);
+    hmap_destroy(&rs->by_ip);
+    shash_destroy(&rs->hosts);
+    plan_finish(&rs->stale);
+    free(rs->leaving);
+    free(rs);
+}
+
+/* Does another one, or the same again, have the flow's key by now? */
+static bool
+is_taken_over(const struct remotes *rs, const struct remote *r,
+              enum remote_flow i)
+{
+    uint32_t vni = r->segment->vni;
+    return (i == FLOW_MAC ? find_mac(rs, vni, r->mac, 0) != NULL
+            : find_ip(rs, vni, &r->ips[i]) != NULL);
+}
+
+/* Sends what is wanted and was not sent, and takes away what was sent and is
+ * not wanted.  Returns how many flows that is. */
+static size_t
+send_flows(struct remotes *rs, struct remote *r)
+{
+    uint8_t wanted = r->live ? wanted_flows(rs, r) : 0;
+    size_t n = 0;
+    for (enum remote_flow i = 0; i < N_FLOWS; i++) {
+        uint8_t bit = 1u << i;
+        if ((wanted ^ r->sent) & bit
+            && (wanted & bit || r->live || !is_taken_over(rs, r, i))) {
+            struct plan_flow flow;
+            make_flow(r, i, &flow);
+            ofswitch_flow(rs->sw, &flow, wanted & bit);
+            plan_flow_finish(&flow);
+            n++;
+        }
+    }
+    r->sent = wanted;
+    return n;
+}
+
+static void
+drop_stale(struct remotes *rs)
+{
+    const struct plan_flow *flow;
+    HMAP_FOR_EACH (flow, node, &rs->stale.flows) {
+        ofswitch_flow(rs->sw, flow, false);
+    }
+    plan_clear(&rs->stale);
+}
+
+static void
+forget_gone(struct remotes *rs)
+{
+    struct remote *r;
+    LIST_FOR_EACH_SAFE (r, node, &rs->gone) {
+        destroy(rs, r);
+    }
+}
+
+void
+remotes_run(struct remotes *rs)
+{
+    size_t n = 0;
+    if (!ofswitch_connected(rs->sw)) {
+        forget_gone(rs);            /* It will be read when it is back. */
+        return;
+    } else if (!ofswitch_takes_flows(rs->sw)) {
+        return;
+    }
+    /* What is new goes in before what is old goes out. */
+    while (!ovs_list_is_empty(&rs->dirty) && n < FLOWS_A_TURN) {
+        struct remote *r = CONTAINER_OF(ovs_list_pop_front(&rs->dirty),
+                                        struct remote, node);
+        ovs_list_init(&r->node);
+        n += send_flows(rs, r);
+    }
+    while (ovs_list_is_empty(&rs->dirty) && !ovs_list_is_empty(&rs->gone)
+           && n < FLOWS_A_TURN) {
+        struct remote *r = CONTAINER_OF(ovs_list_front(&rs->gone),
+                                        struct remote, node);
+        n += send_flows(rs, r);
+        destroy(rs, r);
+    }
+    if (ovs_list_is_empty(&rs->dirty)) {
+        drop_stale(rs);
+    }
+}
+
+void
+remotes_wait(struct remotes *rs)
+{
+    if (!remotes_sent(rs) && ofswitch_takes_flows(rs->sw)) {
+        poll_immediate_wake();
+    }
+}
+
+bool
+remotes_sent(const struct remotes *rs)
+{
+    return ovs_list_is_empty(&rs->dirty) && ovs_list_is_empty(&rs->gone);
+}
+
+void
+remotes_set_list(struct remotes *rs, const struct peerlist *list)
+{
+    struct segment *segment;
+    HMAP_FOR_EACH (segment, node, &rs->segments) {
+        segment->net = NULL;
+    }
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->networks) {
+        const struct network *net = node->data;
+        segment = find_segment(rs, net->vni);
+        if (segment) {
+            segment->net = net;
+        }
+    }
+    struct remote *r;
+    HMAP_FOR_EACH (r, mac_node, &rs->by_mac) {
+        if (wanted_flows(rs, r) != r->sent) {
+            touch(rs, r);
+        }
+    }
+    SHASH_FOR_EACH (node, &rs->hosts) {
+        const struct host *host = node->data;
+        struct member *m;
+        LIST_FOR_EACH (m, node, &host->members) {
+            update_member(rs, host, m);
+        }
+    }
+}
+
+void
+remotes_watch(struct remotes *rs, const struct peerlist *list,
+              const struct sset *names)
+{
+    struct segment *segment;
+    HMAP_FOR_EACH (segment, node, &rs->segments) {
+        segment->watched = false;
+    }
+    const char *name;
+    SSET_FOR_EACH (name, names) {
+        const struct network *net = peerlist_network(list, name);
+        segment = find_segment(rs, net->vni);
+        if (!segment) {
+            segment = xzalloc(sizeof *segment);
+            segment->vni = net->vni;
+            hmap_insert(&rs->segments, &segment->node, hash_int(net->vni, 0));
+        }
+        segment->net = net;
+        segment->watched = true;
+    }
+    struct remote *r;
+    HMAP_FOR_EACH_SAFE (r, mac_node, &rs->by_mac) {
+        if (!r->segment->watched) {
+            retire(rs, r);
+        }
+    }
+}
+
+static void
+mark_leaving(struct remotes *rs, struct remote *r)
+{
+    if (rs->n_leaving >= rs->allocated_leaving) {
+        rs->leaving = x2nrealloc(rs->leaving, &rs->allocated_leaving,
+                                 sizeof *rs->leaving);
+    }
+    rs->leaving[rs->n_leaving++] = r;
+    r->leaving = true;
+}
+
+void
+remotes_begin(struct remotes *rs, bool clear)
+{
+    rs->n_leaving = 0;
+    rs->n_update = 0;
+    if (clear) {
+        struct remote *r;
+        HMAP_FOR_EACH (r, uuid_node, &rs->by_uuid) {
+            mark_leaving(rs, r);
+        }
+    }
+}
+
+static bool
+says_the_same(const struct remote *r, const struct directorydb_endpoint *row)
+{
+    return (r->part == row->part && !strcmp(r->host->name, row->host)
+            && !strcmp(r->name, row->name)
+            && ipv6_addr_equals(&r->ips[false], &row->ips[false])
+            && ipv6_addr_equals(&r->ips[true], &row->ips[true]));
+}
+
+static struct host *
+get_host(struct remotes *rs, const char *name)
+{
+    struct host *host = shash_find_data(&rs->hosts, name);
+    if (!host) {
+        host = xzalloc(sizeof *host);
+        host->name = xstrdup(name);
+        host->id = tunnels_need(rs->tunnels, name);
+        host->ofport = tunnels_port(rs->tunnels, name);
+        ovs_list_init(&host->members);
+        shash_add(&rs->hosts, name, host);
+    }
+    return host;
+}
+
+/* Whoever else has one of its addresses has it no longer: the directory's
+ * indexes say so, whose word on that may come later in the same update. */
+static void
+displace(struct remotes *rs, const struct directorydb_endpoint *row)
+{
+    struct remote *old = find_mac(rs, row->vni, row->mac, row->part);
+    if (old) {
+        retire(rs, old);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        while (ipv6_addr_is_set(&row->ips[i])
+               && (old = find_ip(rs, row->vni, &row->ips[i]))) {
+            retire(rs, old);
+        }
+    }
+}
+
+void
+remotes_row(struct remotes *rs, const struct directorydb_endpoint *row)
+{
+    rs->n_update++;
+    struct segment *segment = find_segment(rs, row->vni);
+    if (!segment || !segment->watched) {
+        return;
+    }
+    struct remote *old = find_mac(rs, row->vni, row->mac, row->part);
+    if (old && says_the_same(old, row)) {
+        if (old->held) {
+            rs->n_held--;
+        } else {
+            hmap_remove(&rs->by_uuid, &old->uuid_node);
+        }
+        old->held = old->leaving = false;
+        old->uuid = row->uuid;
+        hmap_insert(&rs->by_uuid, &old->uuid_node, uuid_hash(&old->uuid));
+        return;
+    }
+    displace(rs, row);
+    struct remote *r = xzalloc(sizeof *r + strlen(row->name) + 1);
+    ovs_list_init(&r->node);
+    r->uuid = row->uuid;
+    r->ips[false] = row->ips[false];
+    r->ips[true] = row->ips[true];
+    r->host = get_host(rs, row->host);
+    r->segment = segment;
+    r->mac = row->mac;
+    r->part = row->part;
+    strcpy(r->name, row->name);
+    insert(rs, r);
+}
+
+void
+remotes_row_gone(struct remotes *rs, const struct uuid *uuid)
+{
+    struct remote *r = find_uuid(rs, uuid);
+    rs->n_update++;
+    if (r && !r->leaving) {
+        mark_leaving(rs, r);
+    }
+}
+
+/* Those that are leaving, of those that were marked: some were named again, or
+ * displaced, later. */
+static size_t
+count_leaving(const struct remotes *rs, bool *one_host)
+{
+    const struct host *host = NULL;
+    size_t n = 0;
+    *one_host = true;
+    for (size_t i = 0; i < rs->n_leaving; i++) {
+        const struct remote *r = rs->leaving[i];
+        if (r->live && r->leaving) {
+            n++;
+            *one_host = *one_host && (!host || host == r->host);
+            host = r->host;
+        }
+    }
+    return n;
+}
+
+void
+remotes_end(struct remotes *rs, bool own_lost)
+{
+    /* What a host takes away is its own; nobody but a mistake takes away
+     * several hosts' at once, or ours. */
+    size_t total = hmap_count(&rs->by_uuid);
+    bool one_host;
+    size_t n = count_leaving(rs, &one_host);
+    bool hold = n >= 2 && n * 2 > total && (own_lost || !one_host);
+    if (hold) {
+        VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" endpoints of other hosts are "
+                  "gone from the directory at once: held in force", n, total);
+    }
+    for (size_t i = 0; i < rs->n_leaving; i++) {
+        struct remote *r = rs->leaving[i];
+        if (!r->live || !r->leaving) {
+            continue;
+        } else if (hold) {
+            hmap_remove(&rs->by_uuid, &r->uuid_node);
+            r->leaving = false;
+            r->held = true;
+            rs->n_held++;
+        } else {
+            retire(rs, r);
+        }
+    }
+    rs->n_leaving = 0;
+    if (rs->n_update >= TRIM_MIN) {
+        free(rs->leaving);
+        rs->leaving = NULL;
+        rs->allocated_leaving = 0;
+    }
+}
+
+size_t
+remotes_held(const struct remotes *rs)
+{
+    return rs->n_held + rs->stale_held;
+}
+
+void
+remotes_accept(struct remotes *rs)
+{
+    struct remote *r;
+    HMAP_FOR_EACH_SAFE (r, mac_node, &rs->by_mac) {
+        if (r->held) {
+            retire(rs, r);
+        }
+    }
+    if (rs->stale_held) {
+        rs->stale_held = 0;
+        rs->trusted = true;
+        ofswitch_compare(rs->sw);
+    }
+}
+
+void
+remotes_tunnel_changed(struct remotes *rs, const char *name,
+                       ofp_port_t ofport)
+{
+    struct host *host = shash_find_data(&rs->hosts, name);
+    if (host) {
+        host->ofport = ofport;
+        struct member *m;
+        LIST_FOR_EACH (m, node, &host->members) {
+            update_member(rs, host, m);
+        }
+    }
+}
+
+void
+remotes_reading(struct remotes *rs)
+{
+    struct remote *r;
+    HMAP_FOR_EACH (r, mac_node, &rs->by_mac) {
+        r->have = 0;
+    }
+    forget_gone(rs);                /* Their flows are found, of nobody. */
+    plan_clear(&rs->stale);
+    rs->n_observed = 0;
+}
+
+/* The one whose flow that is, and which of its flows; or NULL. */
+static struct remote *
+find_flow(const struct remotes *rs, const struct plan_flow *flow,
+          enum remote_flow *which)
+{
+    struct compile_remote key;
+    struct in6_addr ip;
+    if (!compile_remote_parse(flow, &key, &ip)) {
+        return NULL;
+    }
+    *which = (!key.ip ? FLOW_MAC : address_is_v4(key.ip) ? FLOW_IPV4
+              : FLOW_IPV6);
+    struct remote *r = (key.ip ? find_ip(rs, key.vni, key.ip)
+                        : find_mac(rs, key.vni, key.mac, 0));
+    return r && wanted_flows(rs, r) & 1u << *which ? r : NULL;
+}
+
+bool
+remotes_observed(struct remotes *rs, const struct plan_flow *flow)
+{
+    if (!pipeline_cookie_is_remote(flow->cookie)) {
+        return false;
+    }
+    rs->n_observed++;
+    enum remote_flow which;
+    struct remote *r = find_flow(rs, flow, &which);
+    if (!r) {
+        struct plan_flow copy = plan_flow_clone(flow);
+        plan_add_observed(&rs->stale, &copy);
+        return true;
+    }
+    struct plan_flow wanted;
+    make_flow(r, which, &wanted);
+    if (plan_flow_same_body(flow, &wanted)) {
+        r->have |= 1u << which;
+    }                               /* Else it will be replaced. */
+    plan_flow_finish(&wanted);
+    return true;
+}
+
+void
+remotes_wanted(struct remotes *rs, struct plan *plan)
+{
+    struct remote *r;
+    HMAP_FOR_EACH (r, mac_node, &rs->by_mac) {
+        r->sent = r->have;
+        if (wanted_flows(rs, r) != r->sent) {
+            touch(rs, r);
+        }
+    }
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &rs->hosts) {
+        const struct host *host = node->data;
+        const struct member *m;
+        LIST_FOR_EACH (m, node, &host->members) {
+            if (m->bucket) {
+                compile_member(m->segment->vni, m->bucket, plan);
+            }
+        }
+    }
+
+    /* The first reading after a start may show that the directory has lost
+     * much of what was in force before. */
+    size_t n = hmap_count(&rs->stale.flows);
+    rs->stale_held = 0;
+    if (!rs->trusted && n >= 2 * N_FLOWS && n * 2 > rs->n_observed) {
+        VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" flows for endpoints of other "
+                  "hosts are of none that the directory has: left in force",
+                  n, rs->n_observed);
+        rs->stale_held = n;
+        plan_clear(&rs->stale);
+    } else {
+        rs->trusted = true;
+    }
+    if (rs->n_observed >= TRIM_MIN) {
+        malloc_trim(0);
+    }
+}
+
+static void
+tell(const struct remote *r, struct remote_info *info)
+{
+    *info = (struct remote_info) {
+        .name = r->name, .host = r->host->name, .mac = r->mac,
+    };
+}
+
+bool
+remotes_by_mac(const struct remotes *rs, uint32_t vni, struct eth_addr mac,
+               struct remote_info *info)
+{
+    const struct remote *r = find_mac(rs, vni, mac, 0);
+    if (r) {
+        tell(r, info);
+    }
+    return r != NULL;
+}
+
+bool
+remotes_by_ip(const struct remotes *rs, uint32_t vni,
+              const struct in6_addr *ip, struct remote_info *info)
+{
+    const struct remote *r = find_ip(rs, vni, ip);
+    if (r) {
+        tell(r, info);
+    }
+    return r != NULL;
+}
+
+/* Names are compared in whatever case. */
+static uint32_t
+hash_name(uint32_t vni, const char *name)
+{
+    uint32_t hash = vni;
+    for (; *name; name++) {
+        hash = hash_add(hash, tolower((unsigned char) *name));
+    }
+    return hash_finish(hash, 0);
+}
+
+size_t
+remotes_by_name(const struct remotes *rs, uint32_t vni, const char *name,
+                struct in6_addr ips[], size_t max)
+{
+    size_t n = 0;
+    const struct remote *r;
+    HMAP_FOR_EACH_WITH_HASH (r, name_node, hash_name(vni, name),
+                             &rs->by_name) {
+        for (size_t i = 0; i < 2 && r->segment->vni == vni
+             && !strcasecmp(r->name, name); i++) {
+            if (wanted_flows(rs, r) & 1u << i && n < max) {
+                ips[n++] = r->ips[i];
+            }
+        }
+    }
+    return n;
+}
+
+size_t
+remotes_count(const struct remotes *rs)
+{
+    return hmap_count(&rs->by_mac);
+}
+
+size_t
+remotes_count_host(const struct remotes *rs, const char *name)
+{
+    const struct host *host = shash_find_data(&rs->hosts, name);
+    return host ? host->n : 0;
+}
+
+size_t
+remotes_count_network(const struct remotes *rs, uint32_t vni)
+{
+    const struct segment *segment = find_segment(rs, vni);
+    return segment ? segment->n : 0;
+}
+
+static uint32_t
+hash_mac_key(uint32_t vni, struct eth_addr mac)
+{
+    return hash_mac(mac, 0, vni);
+}
+
+static uint32_t
+hash_ip_key(uint32_t vni, const struct in6_addr *ip)
+{
+    return hash_bytes(ip, sizeof *ip, vni);
+}
+
+static void
+insert(struct remotes *rs, struct remote *r)
+{
+    uint32_t vni = r->segment->vni;
+    r->live = true;
+    r->host->n++;
+    hmap_insert(&rs->by_uuid, &r->uuid_node, uuid_hash(&r->uuid));
+    hmap_insert(&rs->by_mac, &r->mac_node, hash_mac_key(vni, r->mac));
+    hmap_insert(&rs->by_name, &r->name_node, hash_name(vni, r->name));
+    for (size_t i = 0; i < 2; i++) {
+        if (ipv6_addr_is_set(&r->ips[i])) {
+            hmap_insert(&rs->by_ip, &r->ip_nodes[i],
+                        hash_ip_key(vni, &r->ips[i]));
+        }
+    }
+    touch(rs, r);
+    touch_parts(rs, r);
+    if (!r->part) {
+        count_member(rs, r, 1);
+    }
+}
+
+/* It is known no longer; what the switch has of it is still to go. */
+static void
+retire(struct remotes *rs, struct remote *r)
+{
+    if (r->held) {
+        rs->n_held--;
+    } else {
+        hmap_remove(&rs->by_uuid, &r->uuid_node);
+    }
+    hmap_remove(&rs->by_mac, &r->mac_node);
+    hmap_remove(&rs->by_name, &r->name_node);
+    for (size_t i = 0; i < 2; i++) {
+        if (ipv6_addr_is_set(&r->ips[i])) {
+            hmap_remove(&rs->by_ip, &r->ip_nodes[i]);
+        }
+    }
+    r->live = r->held = false;
+    touch_parts(rs, r);
+    if (!r->part) {
+        count_member(rs, r, -1);
+    }
+    ovs_list_remove(&r->node);
+    ovs_list_push_back(&rs->gone, &r->node);
+}
+
+/* It is in 'gone', and the switch has nothing of it. */
+static void
+destroy(struct remotes *rs, struct remote *r)
+{
+    struct host *host = r->host;
+    ovs_list_remove(&r->node);
+    free(r);
+    if (!--host->n) {
+        tunnels_release(rs->tunnels, host->name);
+        shash_find_and_delete(&rs->hosts, host->name);
+        free(host->name);
+        free(host);
+    }
+}
+
+static void
+touch(struct remotes *rs, struct remote *r)
+{
+    if (ovs_list_is_empty(&r->node)) {
+        ovs_list_push_back(&rs->dirty, &r->node);
+    }
+}
+
+/* The other rows of its MAC count beside it, or no longer. */
+static void
+touch_parts(struct remotes *rs, const struct remote *r)
+{
+    struct remote *part;
+    HMAP_FOR_EACH_WITH_HASH (part, mac_node,
+                             hash_mac_key(r->segment->vni, r->mac),
+                             &rs->by_mac) {
+        if (!r->part && part != r && part->segment == r->segment
+            && eth_addr_equals(part->mac, r->mac)) {
+            touch(rs, part);
+        }
+    }
+}
+
+static struct remote *
+find_uuid(const struct remotes *rs, const struct uuid *uuid)
+{
+    struct remote *r;
+    HMAP_FOR_EACH_WITH_HASH (r, uuid_node, uuid_hash(uuid), &rs->by_uuid) {
+        if (uuid_equals(&r->uuid, uuid)) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static struct segment *
+find_segment(const struct remotes *rs, uint32_t vni)
+{
+    struct segment *segment;
+    HMAP_FOR_EACH_WITH_HASH (segment, node, hash_int(vni, 0),
+                             &rs->segments) {
+        if (segment->vni == vni) {
+            return segment;
+        }
+    }
+    return NULL;
+}
+
+static struct remote *
+find_mac(const struct remotes *rs, uint32_t vni, struct eth_addr mac,
+         uint8_t part)
+{
+    struct remote *r;
+    HMAP_FOR_EACH_WITH_HASH (r, mac_node, hash_mac_key(vni, mac),
+                             &rs->by_mac) {
+        if (r->segment->vni == vni && r->part == part
+            && eth_addr_equals(r->mac, mac)) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static struct remote *
+find_ip(const struct remotes *rs, uint32_t vni, const struct in6_addr *ip)
+{
+    int i = address_is_v4(ip);
+    struct remote *r;
+    HMAP_FOR_EACH_WITH_HASH (r, ip_nodes[i], hash_ip_key(vni, ip),
+                             &rs->by_ip) {
+        if (r->segment->vni == vni && ipv6_addr_equals(&r->ips[i], ip)) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+/* The directory's rows are other hosts' words: an address that cannot be an
+ * endpoint's of the network is nobody's. */
+static bool
+address_is_good(const struct network *net, const struct in6_addr *ip)
+{
+    const struct in6_addr *gateway;
+    const struct prefix *subnet = network_subnet(net, ip, &gateway);
+    return (subnet && !prefix_refuse_host(subnet, ip)
+            && !(gateway && ipv6_addr_equals(gateway, ip)));
+}
+
+static uint8_t
+wanted_flows(const struct remotes *rs, const struct remote *r)
+{
+    const struct network *net = r->segment->net;
+    const struct remote *first
+        = r->part ? find_mac(rs, r->segment->vni, r->mac, 0) : r;
+    if (!net || !first || first->host != r->host) {
+        return 0;
+    }
+    uint8_t wanted = r->part ? 0 : 1u << FLOW_MAC;
+    for (size_t i = 0; i < 2; i++) {
+        if (ipv6_addr_is_set(&r->ips[i])
+            && address_is_good(net, &r->ips[i])) {
+            wanted |= 1u << i;
+        }
+    }
+    return wanted;
+}
+
+static void
+make_flow(const struct remote *r, enum remote_flow i, struct plan_flow *flow)
+{
+    const struct compile_remote share = {
+        .vni = r->segment->vni,
+        .peer = r->host->id,
+        .mac = r->mac,
+        .ip = i == FLOW_MAC ? NULL : &r->ips[i],
+    };
+    compile_remote(&share, flow);
+}
+
+static void
+update_member(struct remotes *rs, const struct host *host, struct member *m)
+{
+    ofp_port_t bucket = m->n && m->segment->net ? host->ofport : 0;
+    if (bucket == m->bucket) {
+        return;
+    }
+    struct plan old = PLAN_INITIALIZER(&old);
+    struct plan new = PLAN_INITIALIZER(&new);
+    if (m->bucket) {
+        compile_member(m->segment->vni, m->bucket, &old);
+    }
+    if (bucket) {
+        compile_member(m->segment->vni, bucket, &new);
+    }
+    ofswitch_change(rs->sw, &old, &new);
+    m->bucket = bucket;
+    plan_finish(&old);
+    plan_finish(&new);
+}
+
+/* One more (1), or one less (-1), of the host of 'r' in its network. */
+static void
+count_member(struct remotes *rs, const struct remote *r, int n)
+{
+    struct member *m, *found = NULL;
+    LIST_FOR_EACH (m, node, &r->host->members) {
+        if (m->segment == r->segment) {
+            found = m;
+        }
+    }
+    if (!found) {
+        found = xzalloc(sizeof *found);
+        found->segment = r->segment;
+        ovs_list_push_back(&r->host->members, &found->node);
+    }
+    found->n += n;
+    r->segment->n += n;
+    update_member(rs, r->host, found);
+    if (!found->n) {
+        ovs_list_remove(&found->node);
+        free(found);
+    }
+}
