@@ -24,6 +24,7 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,7 +37,8 @@ from attach import progress  # noqa: E402
 from lab import Lab, LabError  # noqa: E402
 from scale_directory import load_alone  # noqa: E402
 from scale_floor import Floor, peers_text  # noqa: E402
-from scale_world import Cluster, World, memory  # noqa: E402
+from scale_world import (NETWORK_MAX, Cluster, World,  # noqa: E402
+                         memory)
 
 WORLDS = "40:1000,200:5000,1000:50000"
 
@@ -295,6 +297,9 @@ def parse_args():
                         help="for the directory's files, instead of memory")
     parser.add_argument("--directory-only", action="store_true",
                         help="the database alone, at the last world's size")
+    parser.add_argument("--network", type=int, default=NETWORK_MAX,
+                        metavar="N", help="with --directory-only: endpoints "
+                        "of a network, if there are more")
     parser.add_argument("--json", action="store_true",
                         help="all that was measured, as JSON")
     args = parser.parse_args()
@@ -305,6 +310,9 @@ def parse_args():
             raise ValueError
     except ValueError:
         parser.error("--worlds: HOSTS:ENDPOINTS, separated by commas")
+    if max(e for _, e in args.worlds) > NETWORK_MAX \
+            and not args.directory_only:
+        parser.error(f"--worlds: at most {NETWORK_MAX} endpoints")
     return args
 
 
@@ -313,9 +321,8 @@ def main(args):
     programs = Path(args.build).resolve() / "tests" / "bench"
     with contextlib.ExitStack() as stack:
         if args.disk:
-            for name in ("dira", "dirb", "dirc"):
-                stack.callback(Path(args.disk, f"{name}.db").unlink,
-                               missing_ok=True)
+            args.disk = stack.enter_context(
+                tempfile.TemporaryDirectory(dir=args.disk))
         if args.directory_only:
             results = scale_directory.measure(args, programs)
         else:

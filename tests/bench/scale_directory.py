@@ -11,12 +11,13 @@ import select
 import time
 
 from attach import Lines, progress
-from lab import Lab, wait_for
+from lab import Lab, LabError, wait_for
 from scale_world import (VNI, Cluster, Server, World, insert, median,
                          quantile)
 
-SMALL_VNI, SMALL = VNI + 1, 1000        # One more network, and its endpoints.
-CLIENTS = 10
+SMALL_VNI, SMALL = 7, 1000      # One more network, and its endpoints.
+CLIENTS = 10                    # That watch a whole large network.
+SMALL_CLIENTS = 50              # That watch the small one.
 WRITERS = 10
 
 
@@ -49,7 +50,9 @@ class Directory:
             lab.add_hosts(["dira", "dirb", "dirc"], ovs=False), args.disk)
         self.client, relay = lab.add_hosts(["client", "relay"], ovs=False)
         self.relay = Server(relay)
-        self.world = World(self.hosts, self.endpoints, "192.0.2.1")
+        self.world = World(self.hosts, self.endpoints, "192.0.2.1",
+                           args.network)
+        self.network = min(self.endpoints, args.network)
         self.result = {"hosts": self.hosts, "endpoints": self.endpoints}
 
     # Pieces.
@@ -63,9 +66,8 @@ class Directory:
                 zip(("leader CPU", "follower CPU"), self.cpu(), before)}
 
     @contextlib.contextmanager
-    def clients(self, remotes, n=CLIENTS, vni=VNI, rows=None):
+    def clients(self, remotes, n, vni, rows):
         """So many that stay; yields what each said when it had loaded."""
-        rows = self.endpoints if rows is None else rows
         with contextlib.ExitStack() as stack:
             loads = [begin_load(self.client, self.programs, remotes, rows,
                                 vni) for _ in range(n)]
@@ -138,9 +140,9 @@ class Directory:
         self.result["commit, by a follower"] = self.commits(follower, n)
         self.result["commits a second"] = self.rate(leader, 10 * n)
         self.result["heartbeat"] = self.heartbeats(db, n)
-        self.with_clients(db, n, leader.remote, "on the leader")
-        self.with_clients(db, n, leader.remote, "in a small network",
-                          SMALL_VNI, SMALL)
+        self.with_clients(db, n, leader.remote, "of the large network")
+        self.with_clients(db, n, leader.remote, "of the small network",
+                          SMALL_CLIENTS, SMALL_VNI, SMALL)
         self.relayed(db, n)
         db.close()
         follower.close()
@@ -161,23 +163,34 @@ class Directory:
             "leader's RSS a row": (rss[0] - empty) * 2**20 / rows,
             "follower's RSS a row": (rss[1] - empty) * 2**20 / rows,
             **self.spent(before)}
-        begin = time.monotonic()
-        leader.compact()
-        self.result["compact"] = {
-            "s": time.monotonic() - begin,
-            "bytes of file a row": leader.file_size() / rows,
-            "leader peak MB": leader.memory()[1]}
+        self.compact(db, rows)
         for _ in range(SMALL // 1000):
             db.transact(*[insert("Endpoint",
                                  **self.world.endpoint(vni=SMALL_VNI))
                           for _ in range(1000)])
 
+    def compact(self, db, rows):
+        """While somebody writes, one commit after the other."""
+        leader = self.cluster.leader
+        begin, longest, process = time.monotonic(), 0, leader.compact()
+        while process.poll() is None:
+            db.transact(insert("Endpoint",
+                               **self.world.endpoint(vni=SMALL_VNI + 1)))
+            longest = max(longest, db.replied - db.sent)
+        if process.wait():
+            raise LabError("ovsdb-server cannot compact its file")
+        self.result["compact"] = {
+            "s": time.monotonic() - begin,
+            "longest commit meanwhile ms": longest / 1e6,
+            "bytes of file a row": leader.file_size() / rows,
+            "leader peak MB": leader.memory()[1]}
+
     def loads(self):
         progress("directory: loading")
         leader = self.cluster.leader
         # The first one after a change also makes the server's JSON of it.
-        for name, vni, n in (("load, first", VNI, self.endpoints),
-                             ("load", VNI, self.endpoints),
+        for name, vni, n in (("load, first", VNI, self.network),
+                             ("load", VNI, self.network),
                              ("load, small network", SMALL_VNI, SMALL)):
             before = leader.cpu()
             figures = load_alone(self.client, self.programs, leader.remote,
@@ -185,24 +198,26 @@ class Directory:
             figures["leader CPU s"] = leader.cpu() - before
             self.result[name] = figures
 
-    def with_clients(self, db, n, remotes, name, vni=VNI, rows=None):
-        """A commit in the large network while so many watch."""
-        progress(f"directory: {CLIENTS} clients {name}")
+    def with_clients(self, db, n, remotes, name, count=CLIENTS, vni=VNI,
+                     rows=None):
+        """Commits in the large network while so many watch: what each costs
+        before they are there and with them."""
+        rows = rows or self.network
+        progress(f"directory: {count} clients {name}")
         leader = self.cluster.leader
+        alone = self.commits(db, n)
         rss, cpu = leader.memory()[0], leader.cpu()
-        with self.clients(remotes, vni=vni, rows=rows) as said:
+        with self.clients(remotes, count, vni, rows) as said:
             time.sleep(1)
             figures = {
                 "all loaded s": max(s["s"] for s in said),
-                "leader CPU s a client": (leader.cpu() - cpu) / CLIENTS,
-                "leader RSS MB a client":
-                    (leader.memory()[0] - rss) / CLIENTS,
+                "leader CPU s a client": (leader.cpu() - cpu) / count,
+                "leader RSS MB a client": (leader.memory()[0] - rss) / count,
                 "leader peak MB": leader.memory()[1],
                 **self.commits(db, n)}
-        alone = self.result["commit, no clients"]
         figures["leader CPU us a commit and client"] = (
-            figures["leader CPU us"] - alone["leader CPU us"]) / CLIENTS
-        self.result[f"clients {name}"] = figures
+            figures["leader CPU us"] - alone["leader CPU us"]) / count
+        self.result[f"{count} clients {name}"] = figures
 
     def relayed(self, db, n):
         progress("directory: a relay")
@@ -217,7 +232,8 @@ class Directory:
         through.close()
         self.result["relay"] = figures
         cpu = self.relay.cpu()
-        self.with_clients(db, n, self.relay.remote, "on a relay")
+        self.with_clients(db, n, self.relay.remote,
+                          "of the large network, on a relay")
         figures["relay CPU s, clients and commits"] = self.relay.cpu() - cpu
         figures["RSS MB, with clients"] = self.relay.memory()[1]
         self.relay.stop()
@@ -230,7 +246,7 @@ def measure(args, programs):
 
 def print_report(result):
     print(f"\n  The directory alone: {result['hosts']} hosts, "
-          f"{result['endpoints']} endpoints, {CLIENTS} clients")
+          f"{result['endpoints']} endpoints")
     for name, figures in result.items():
         if isinstance(figures, dict):
             print(f"  {name}")

@@ -12,6 +12,7 @@ import os
 import re
 import select
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -28,6 +29,7 @@ FIRST_IPV6 = int(ipaddress.ip_address("fd00:1::1:0:0"))
 # nobody is asked by ARP for each of a thousand addresses that nobody has.
 UNDERLAY = ipaddress.ip_network("100.64.0.0/12")
 FAR_PEERS = 0x0f0000            # Of UNDERLAY: addresses that the far host has.
+NETWORK_MAX = 1 << 19           # Endpoints that a network has room for.
 ROWS = 1000                     # Of a transaction.
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -173,9 +175,10 @@ class Server:
         return self.host.path(self.file).stat().st_size
 
     def compact(self):
-        self.host.ovs_appctl(
-            "ovsdb-server/compact", timeout=120,
-            target=f"/run/openvswitch/{self.name}.ctl")
+        """Begins to; the process that waits for the end of it."""
+        return self.host.popen(
+            ["ovs-appctl", "-t", f"/run/openvswitch/{self.name}.ctl",
+             "ovsdb-server/compact"], stdout=subprocess.DEVNULL)
 
 
 class Cluster:
@@ -209,12 +212,14 @@ class Cluster:
 class World:
     """What stands in the directory: 'hosts' other hosts with 'endpoints'.
 
-    The last host is the one that has something at its address: 'far'.
+    The last host is the one that has something at its address: 'far'.  Of
+    more than 'network' endpoints, so many go into each network.
     """
 
-    def __init__(self, hosts, endpoints, far):
+    def __init__(self, hosts, endpoints, far, network=NETWORK_MAX):
         self.n_hosts = hosts
         self.n_endpoints = endpoints
+        self.network = network
         self.hosts = [(f"sim{i:05}", str(UNDERLAY[0x100 + i]))
                       for i in range(hosts - 1)] + [("far", far)]
         self._next = 0
@@ -251,8 +256,9 @@ class World:
         for name, address in self.hosts:
             yield insert("Host", name=name, address=address, version="1.0")
             yield insert("Heartbeat", host=name, seen=now)
-        for _ in range(self.n_endpoints):
-            yield insert("Endpoint", **self.endpoint())
+        for i in range(self.n_endpoints):
+            yield insert("Endpoint",
+                         **self.endpoint(vni=VNI + i // self.network))
 
     def fill(self, db):
         """Puts them in.  Returns rows and seconds."""
