@@ -23,6 +23,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -266,7 +267,7 @@ def print_report(args, results):
         figures = [scaled(title, value(r, *keys)) for r in results]
         if any(f is not None for f in figures):
             print_row(title, figures, digits)
-        elif keys[0] == "instructions" and "first start" in results[0]:
+        elif "instructions" in results[0] and keys[0] == "instructions":
             print(f"  {title:<36}  skipped: no valgrind")
     print("\n  Ratios to the floor, of the same run")
     for title, digits, function in RATIOS:
@@ -340,7 +341,8 @@ def main(args):
 if __name__ == "__main__":
     if os.geteuid():
         sys.exit("bench: namespaces need root")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         main(parse_args())
-    except (LabError, AssertionError) as e:
+    except (agent.Ended, LabError, AssertionError) as e:
         sys.exit(f"bench: {e}")

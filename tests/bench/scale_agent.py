@@ -23,7 +23,12 @@ PER_ENDPOINT = {LEARNED: 1, LOCATED: 2}  # Flows: MAC; IPv4 and IPv6.
 LOCAL = (("here0", "10.0.0.10", "fd00:1::10"),
          ("here1", "10.0.0.11", "fd00:1::11"))
 STUCK = 600                     # Seconds after which it will never be.
+STILL = 60                      # Seconds without any more flows: likewise.
 PEERS = 64                      # Addresses that the far host has.
+
+
+class Ended(Exception):
+    """weftd did.  Whoever waits for it need not wait any longer."""
 
 
 class Far:
@@ -76,7 +81,7 @@ class Measured:
         for probe in self.probes:
             probe.close()
         if self.process:
-            with contextlib.suppress(LabError, AssertionError):
+            with contextlib.suppress(Ended, LabError, AssertionError):
                 self.kill(15)
 
     # Its weftd, which stays in the foreground: it is timed from its exec.
@@ -100,8 +105,8 @@ class Measured:
 
     def check(self):
         if self.process.poll() is not None:
-            raise LabError(f"weftd ended: {self.process.stderr.read()}\n"
-                           + self.host.log()[-2000:])
+            raise Ended(f"weftd ended: {self.process.stderr.read()}\n"
+                        + self.host.log()[-2000:])
 
     def pid(self):
         return wait_for(lambda: self.host.daemon_pid("weftd"), 60, "its pid")
@@ -173,21 +178,23 @@ class Measured:
                 counts[first] = active = int(m[1])
         return counts
 
-    def wait_flows(self, wanted, timeout=STUCK, check=None):
+    def wait_flows(self, wanted, timeout=STILL, check=None):
         """Until the tables hold that many.  Returns for each the time, in ns,
-        at which it first did."""
-        deadline = time.monotonic() + timeout
+        at which it first did.  The timeout is that of any change."""
         when, told = {}, time.monotonic()
+        last, deadline = None, time.monotonic() + timeout
         while len(when) < len(wanted):
             if check:
                 check()
             counts = self.tables()
             now = time.monotonic_ns()
+            if counts != last:
+                last, deadline = counts, time.monotonic() + timeout
             for table, n in wanted.items():
                 if counts[table] >= n:
                     when.setdefault(table, now)
             if time.monotonic() > deadline:
-                raise LabError(f"{counts} flows, wanted {wanted}")
+                raise LabError(f"flows by table: {counts}, wanted {wanted}")
             if time.monotonic() - told > 5:
                 told = time.monotonic()
                 progress("  flows: " + ", ".join(
