@@ -126,6 +126,14 @@ class Directory:
                 **{f"{k} us": v * 1e6
                    for k, v in self.spent(before, n).items()}}
 
+    def questions(self, db, n):
+        """Who has been silent, as every host asks with its heartbeat."""
+        before = self.cpu()
+        for _ in range(n):
+            db.select("Heartbeat", [["seen", "<", 1]], ["host"])
+        us = self.spent(before, n)["leader CPU"] * 1e6
+        return {"rows": self.hosts, "leader CPU us": us}
+
     # All of it, in this order: each finds what the last has left.
 
     def run(self):
@@ -140,6 +148,7 @@ class Directory:
         self.result["commit, by a follower"] = self.commits(follower, n)
         self.result["commits a second"] = self.rate(leader, 10 * n)
         self.result["heartbeat"] = self.heartbeats(db, n)
+        self.result["who is silent"] = self.questions(db, n)
         self.with_clients(db, n, leader.remote, "of the large network")
         self.with_clients(db, n, leader.remote, "of the small network",
                           SMALL_CLIENTS, SMALL_VNI, SMALL)

@@ -118,10 +118,6 @@ connect_to(const char *remotes, const char *vni)
     static const struct ovsdb_cs_ops ops = { compose_requests };
     struct ovsdb_cs *cs = ovsdb_cs_create("Weft", 3, &ops, NULL);
     ovsdb_cs_set_leader_only(cs, false);
-    /* A server that loads many clients at once answers none of them for
-     * longer than the usual 5 s; clients that then come again, and load again,
-     * would keep it from ever being done. */
-    ovsdb_cs_set_probe_interval(cs, PROBE_MS);
     if (strcmp(vni, "0")) {
         struct json *condition = json_array_create_1(json_array_create_3(
             json_string_create("network"), json_string_create("=="),
@@ -130,6 +126,10 @@ connect_to(const char *remotes, const char *vni)
         json_destroy(condition);
     }
     ovsdb_cs_set_remote(cs, remotes, true);
+    /* A server that loads many clients at once answers none of them for
+     * longer than the usual 5 s; clients that then come again, and load again,
+     * would keep it from ever being done. */
+    ovsdb_cs_set_probe_interval(cs, PROBE_MS);
     return cs;
 }
 
