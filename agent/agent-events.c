@@ -85,7 +85,7 @@ static void
 flows_wanted(struct plan *plan, void *a_)
 {
     struct agent *a = a_;
-    compile_static(plan);
+    compile_static(a->remotes != NULL, plan);
     struct shash_node *node;
     SHASH_FOR_EACH (node, &a->networks) {
         plan_merge(plan, node->data);
@@ -93,6 +93,25 @@ flows_wanted(struct plan *plan, void *a_)
     plan_merge(plan, &a->external_share);
     tunnels_wanted(a->tunnels, plan);
     endpoints_wanted(a->endpoints, plan);
+    if (a->remotes) {
+        remotes_wanted(a->remotes, plan);
+    }
+}
+
+static void
+flows_reading(void *a_)
+{
+    struct agent *a = a_;
+    if (a->remotes) {
+        remotes_reading(a->remotes);
+    }
+}
+
+static bool
+flow_observed(const struct plan_flow *flow, void *a_)
+{
+    struct agent *a = a_;
+    return a->remotes && remotes_observed(a->remotes, flow);
 }
 
 static void
@@ -148,7 +167,7 @@ static void
 addresses_event(void *a_)
 {
     struct agent *a = a_;
-    directory_reread(a->directory);
+    agent_reread(a);
     if (a->underlay) {
         underlay_changed(a->underlay);
     }
@@ -235,10 +254,58 @@ list_changed(const struct peerlist *old, const struct peerlist *new,
     struct agent *a = a_;
     networks_set_list(a, old, new);
     tunnels_set_list(a->tunnels, new, self);
+    if (a->remotes) {
+        remotes_set_list(a->remotes, new);
+        shared_list_changed(a->shared);
+    }
     endpoints_set_list(a->endpoints, new, &a->slots);
     gateway_set_list(a->gateway, new);
     a->zones_unknown = true;
     a->mtu_unknown = true;
+}
+
+static void
+peer_changed(const char *name, const struct peer *peer, void *a_)
+{
+    struct agent *a = a_;
+    const struct peer *self = directory_self(a->directory);
+    if (self) {
+        tunnels_set_peer(a->tunnels, name, peer, self);
+        a->mtu_unknown = true;
+    }
+}
+
+static void
+tunnel_changed(const char *peer, ofp_port_t port, void *a_)
+{
+    struct agent *a = a_;
+    if (a->remotes) {
+        remotes_tunnel_changed(a->remotes, peer, port);
+    }
+}
+
+static void
+get_attached(struct sset *networks, void *a_)
+{
+    struct agent *a = a_;
+    endpoints_networks(a->endpoints, networks);
+}
+
+static void
+networks_changed(void *a_)
+{
+    struct agent *a = a_;
+    if (a->shared) {
+        shared_attached_changed(a->shared);
+    }
+}
+
+static void
+registered(const char *endpoint, enum registrar_state state, const char *text,
+           void *a_)
+{
+    struct agent *a = a_;
+    endpoints_registered(a->endpoints, endpoint, state, text);
 }
 
 const struct kernel_events agent_kernel_events = {
@@ -256,6 +323,8 @@ const struct switchdb_events agent_switchdb_events = {
 };
 
 const struct ofswitch_events agent_ofswitch_events = {
+    .reading = flows_reading,
+    .observed = flow_observed,
     .wanted = flows_wanted,
     .acked = flows_acked,
     .repaired = flows_repaired,
@@ -264,6 +333,7 @@ const struct ofswitch_events agent_ofswitch_events = {
 
 const struct tunnels_ops agent_tunnels_ops = {
     .report = agent_report,
+    .port_changed = tunnel_changed,
 };
 
 const struct external_ops agent_external_ops = {
@@ -274,10 +344,21 @@ const struct external_ops agent_external_ops = {
 const struct endpoints_ops agent_endpoints_ops = {
     .report = agent_report,
     .publishes_changed = publishes_changed,
+    .networks_changed = networks_changed,
 };
 
 const struct directory_ops agent_directory_ops = {
-    .owned = get_owned,
     .served = get_served,
+    .attached = get_attached,
     .changed = list_changed,
+};
+
+const struct filewatch_ops agent_filewatch_ops = {
+    .owned = get_owned,
+};
+
+const struct shared_ops agent_shared_ops = {
+    .attached = get_attached,
+    .peer_changed = peer_changed,
+    .registrar = { .changed = registered },
 };

@@ -15,6 +15,8 @@ extern const struct tunnels_ops agent_tunnels_ops;
 extern const struct external_ops agent_external_ops;
 extern const struct endpoints_ops agent_endpoints_ops;
 extern const struct directory_ops agent_directory_ops;
+extern const struct filewatch_ops agent_filewatch_ops;
+extern const struct shared_ops agent_shared_ops;
 
 /* Somebody changed the host's firewall rules. */
 void agent_rules_changed(void *agent);

@@ -26,6 +26,25 @@ static void run_switch(struct agent *);
 static void commit(struct agent *);
 static void update_mtu(struct agent *);
 
+/* Where the list comes from. */
+static void
+create_source(struct agent *a)
+{
+    const struct settings *s = a->settings;
+    a->directory = directory_create(s->shared ? "the directory" : s->directory,
+                                    s->shared, &agent_directory_ops, a);
+    if (!s->shared) {
+        a->filewatch = filewatch_create(s->directory, s->name, a->base,
+                                        a->directory, &agent_filewatch_ops, a);
+        return;
+    }
+    a->remotes = remotes_create(a->sw, a->tunnels);
+    a->shared = shared_create(s->directory, s->name, s->address, a->directory,
+                              a->remotes, &agent_shared_ops, a);
+    endpoints_set_registrar(a->endpoints, shared_registrar(a->shared));
+    gateway_set_remotes(a->gateway, a->remotes);
+}
+
 void
 agent_init(struct agent *a, const struct settings *settings,
            struct event_base *base)
@@ -43,9 +62,13 @@ agent_init(struct agent *a, const struct settings *settings,
                             &agent_switchdb_events, a);
     char *target = xasprintf("unix:%s/%s.mgmt", ovs_rundir(),
                              settings->bridge);
-    a->sw = ofswitch_create(target, &agent_ofswitch_events, a);
+    a->sw = ofswitch_create(target, settings->shared, &agent_ofswitch_events,
+                            a);
     free(target);
-    a->tunnels = tunnels_create(a->db, a->sw, &agent_tunnels_ops, a);
+    a->tunnels = tunnels_create(a->db, a->sw, settings->shared,
+                                (settings->shared
+                                 && !strcmp(settings->tunnels, "needed")),
+                                &agent_tunnels_ops, a);
     a->endpoints = endpoints_create(settings->bridge, a->db, a->sw, a->kernel,
                                     a->reaper, &agent_endpoints_ops, a);
     plan_init(&a->external_share);
@@ -59,8 +82,7 @@ agent_init(struct agent *a, const struct settings *settings,
                                       SETTINGS_UNDERLAY_BRIDGE, a->db,
                                       a->kernel);
     }
-    a->directory = directory_create(settings->directory, settings->name, base,
-                                    &agent_directory_ops, a);
+    create_source(a);
 }
 
 void
@@ -72,7 +94,10 @@ agent_finish(struct agent *a)
     external_destroy(a->external);
     plan_finish(&a->external_share);
     endpoints_destroy(a->endpoints);
+    shared_destroy(a->shared);
+    remotes_destroy(a->remotes);
     tunnels_destroy(a->tunnels);
+    filewatch_destroy(a->filewatch);
     directory_destroy(a->directory);
     underlay_destroy(a->underlay);
     ofswitch_destroy(a->sw);
@@ -96,7 +121,11 @@ agent_run(struct agent *a)
     if (a->adopted) {
         /* Not before it is known which addresses were moved to br-phy, and
          * which peers are served. */
-        directory_run(a->directory);
+        if (a->shared) {
+            shared_run(a->shared);
+        } else {
+            filewatch_run(a->filewatch);
+        }
     }
     run_database(a);
     endpoints_run(a->endpoints);
@@ -111,6 +140,9 @@ agent_run(struct agent *a)
         update_mtu(a);
     }
     run_switch(a);
+    if (a->remotes) {
+        remotes_run(a->remotes);
+    }
     commit(a);
 }
 
@@ -118,7 +150,12 @@ void
 agent_wait(struct agent *a)
 {
     if (a->adopted) {
-        directory_wait(a->directory);
+        if (a->shared) {
+            shared_wait(a->shared);
+            remotes_wait(a->remotes);
+        } else {
+            filewatch_wait(a->filewatch);
+        }
     }
     switchdb_wait(a->db);
     ofswitch_wait(a->sw);
@@ -131,6 +168,25 @@ agent_wait(struct agent *a)
     if (a->contended_since != LLONG_MAX) {
         poll_timer_wait_until(a->contended_since + CONTENDED_MAX_MS);
     }
+}
+
+void
+agent_reread(struct agent *a)
+{
+    if (a->filewatch) {
+        filewatch_reread(a->filewatch);
+    }
+}
+
+bool
+agent_accept(struct agent *a)
+{
+    bool held = a->shared && (shared_held_peers(a->shared)
+                              || remotes_held(a->remotes));
+    if (held) {
+        shared_accept(a->shared);
+    }
+    return held;
 }
 
 void

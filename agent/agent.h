@@ -11,13 +11,16 @@
 #include "agent/directory.h"
 #include "agent/endpoints.h"
 #include "agent/external.h"
+#include "agent/filewatch.h"
 #include "agent/firewall.h"
 #include "agent/gateway.h"
 #include "agent/kernel.h"
 #include "agent/ofswitch.h"
 #include "agent/reaper.h"
 #include "agent/reports.h"
+#include "agent/remotes.h"
 #include "agent/settings.h"
+#include "agent/shared.h"
 #include "agent/tunnels.h"
 #include "agent/underlay.h"
 #include "agent/zones.h"
@@ -41,6 +44,9 @@ struct agent {
     bool zones_unknown;             /* To be told to vswitchd. */
     struct underlay *underlay;      /* NULL without --underlay. */
     struct directory *directory;
+    struct filewatch *filewatch;    /* One of these two: where the list comes */
+    struct shared *shared;          /* from. */
+    struct remotes *remotes;        /* Beside 'shared', or NULL. */
     struct shash networks;          /* Shares: struct plan, by name. */
     struct simap slots;             /* Of networks with a way out, by name. */
     struct plan external_share;     /* What the switch has of the way out. */
@@ -67,9 +73,16 @@ void agent_finish(struct agent *);
 void agent_run(struct agent *);
 void agent_wait(struct agent *);
 
+/* Reads a file again, even if it looks the same. */
+void agent_reread(struct agent *);
+
 /* Remembers what a user should hear of, and logs it. */
 void agent_report(void *agent, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
+
+/* Lets go of hosts and endpoints that are held in force though the shared
+ * directory has them no longer.  False if there are none. */
+bool agent_accept(struct agent *);
 
 /* Detaches everything, then removes the bridges and what was done to the
  * underlay.  agent_is_clean() tells when; then '*errorp' is NULL or an owned

@@ -34,7 +34,22 @@ struct waiter {
 
 static int open_netns(const struct attachment *, char **errorp);
 static bool netns_is_there(const struct attachment *);
+static void forget_request(struct attachment *);
 static void send_announcements(struct endpoints *, const struct attachment *);
+
+static void
+count_network(struct endpoints *e, const char *network, int n)
+{
+    unsigned int was = simap_get(&e->networks, network);
+    if (was + n) {
+        simap_put(&e->networks, network, was + n);
+    } else {
+        simap_find_and_delete(&e->networks, network);
+    }
+    if (!was || !(was + n)) {
+        e->ops->networks_changed(e->aux);
+    }
+}
 
 struct attachment *
 attachment_create(struct endpoints *e, struct endpoint *ep, enum state state)
@@ -52,6 +67,7 @@ attachment_create(struct endpoints *e, struct endpoint *ep, enum state state)
     if (a->ep.n_publishes) {
         e->ops->publishes_changed(e->aux);
     }
+    count_network(e, a->ep.network, 1);
     return a;
 }
 
@@ -65,6 +81,8 @@ void
 attachment_destroy(struct endpoints *e, struct attachment *a)
 {
     attachment_set_ofport(e, a, 0);
+    attachment_unregister(e, a);
+    count_network(e, a->ep.network, -1);
     claims_remove(&e->claims, &a->ep);
     shash_find_and_delete(&e->by_name, a->ep.name);
     if (a->ep.n_publishes) {
@@ -86,9 +104,95 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
     }
     plan_finish(&a->share);
     endpoint_finish(&a->ep);
+    forget_request(a);
+    free(a->standing_text);
     free(a->problem);
     free(a->failure);
     free(a);
+}
+
+static void
+forget_request(struct attachment *a)
+{
+    attach_request_finish(a->request);
+    free(a->request);
+    a->request = NULL;
+}
+
+void
+attachment_register(struct endpoints *e, struct attachment *a, uint32_t vni,
+                    bool move)
+{
+    a->registered = vni;
+    registrar_put(e->registrar, &a->ep, vni, move);
+}
+
+void
+attachment_unregister(struct endpoints *e, struct attachment *a)
+{
+    if (a->registered) {
+        a->registered = 0;
+        registrar_remove(e->registrar, a->ep.name);
+    }
+}
+
+/* It is known that nobody else has what it has, or cannot be known now. */
+static void
+end_claim(struct endpoints *e, struct attachment *a)
+{
+    forget_request(a);
+    a->state = S_NEW;
+    hmapx_add(&e->todo, a);
+}
+
+static void
+fail_claim(struct endpoints *e, struct attachment *a, const char *text)
+{
+    char *error = attachment_readmit(e, a);
+    if (error) {
+        free(a->failure);
+        a->failure = a->request ? error : xstrdup(text);
+        if (!a->request) {
+            free(error);
+        }
+        attachment_leave(e, a);
+    }
+}
+
+void
+endpoints_registered(struct endpoints *e, const char *name,
+                     enum registrar_state standing, const char *text)
+{
+    struct attachment *a = attachment_find(e, name);
+    if (!a || a->state == S_LEAVING) {
+        return;
+    }
+    a->standing = standing;
+    free(a->standing_text);
+    a->standing_text = nullable_xstrdup(text);
+    bool good = (standing == REGISTRAR_WAITING
+                 || standing == REGISTRAR_PUBLISHED);
+    if (a->state == S_CLAIM && good) {
+        end_claim(e, a);
+    } else if (a->state == S_CLAIM && standing == REGISTRAR_TAKEN) {
+        fail_claim(e, a, text);
+    } else if (a->state == S_CLAIM) {
+        free(a->failure);
+        a->failure = xstrdup(text);
+        attachment_leave(e, a);
+    } else {
+        bool was = a->displaced;
+        a->displaced = (standing == REGISTRAR_TAKEN
+                        || standing == REGISTRAR_MOVED
+                        || (was && standing == REGISTRAR_WAITING));
+        if (a->displaced != was) {
+            if (a->displaced) {
+                e->ops->report(e->aux, "endpoint %s: %s", name, text);
+            }
+            attachment_update_share(e, a);
+            attachment_advance(e, a);
+        }
+    }
 }
 
 void
@@ -202,7 +306,14 @@ attachment_update_share(struct endpoints *e, struct attachment *a)
     const struct network *net = attachment_network(e, a);
     struct plan now = PLAN_INITIALIZER(&now);
     a->vni = net ? net->vni : 0;
-    if (a->vni && a->ofport && a->state != S_LEAVING) {
+    if (e->registrar && a->state != S_LEAVING && a->state != S_CLAIM
+        && a->registered != a->vni) {
+        attachment_unregister(e, a);
+        if (a->vni) {
+            attachment_register(e, a, a->vni, false);
+        }
+    }
+    if (a->vni && a->ofport && a->state != S_LEAVING && !a->displaced) {
         compile_endpoint(&a->ep, net, simap_get(e->slots, net->name),
                          a->ofport, &now);
     }
@@ -243,7 +354,8 @@ attachment_write(struct endpoints *e, struct attachment *a)
 void
 attachment_advance(struct endpoints *e, struct attachment *a)
 {
-    if (a->state == S_PORT && a->ifindex && a->ofport && a->vni) {
+    if (a->state == S_PORT && a->ifindex && a->ofport && a->vni
+        && !a->displaced) {
         /* A switch that opened the link while we were making it has read its
          * flags before it was up, and written them back after.  If this
          * fails, the link has gone: we hear. */
@@ -260,6 +372,7 @@ attachment_leave(struct endpoints *e, struct attachment *a)
 {
     endpoints_opened(e, a);
     a->state = S_LEAVING;
+    attachment_unregister(e, a);
     hmapx_find_and_delete(&e->checks, a);
     attachment_update_share(e, a);
     if (!hmapx_contains(&e->unsent, a) && !hmapx_contains(&e->unacked, a)) {
@@ -433,6 +546,7 @@ static const char *
 state_name(enum state state)
 {
     switch (state) {
+    case S_CLAIM: return "waiting for the directory";
     case S_NEW:
     case S_WRITING: return "waiting for the database";
     case S_PORT: return "waiting for the switch to open its port";
@@ -444,6 +558,19 @@ state_name(enum state state)
     case S_LEAVING: return "being detached";
     }
     OVS_NOT_REACHED();
+}
+
+/* For one that a directory is told of. */
+static void
+put_standing(const struct attachment *a, struct json *o)
+{
+    json_object_put(o, "published",
+                    json_boolean_create(a->standing == REGISTRAR_PUBLISHED));
+    if (a->standing != REGISTRAR_PUBLISHED && a->state == S_UP) {
+        json_object_put_format(o, "reason", "not yet published%s%s",
+                               a->standing_text ? ": " : "",
+                               a->standing_text ? a->standing_text : "");
+    }
 }
 
 struct json *
@@ -474,9 +601,14 @@ attachment_to_json(const struct attachment *a)
     if (a->state != S_UP) {
         json_object_put_string(o, "reason",
                                (a->problem ? a->problem
+                                : a->displaced && a->standing_text
+                                ? a->standing_text
                                 : a->row && !a->vni
-                                ? "its network is not in the peer file"
+                                ? "its network is not listed"
                                 : state_name(a->state)));
+    }
+    if (a->registered) {
+        put_standing(a, o);
     }
     return o;
 }

@@ -14,7 +14,9 @@
 #include "openvswitch/list.h"
 #include "overlay/claims.h"
 
-/*
+/* Where there is a directory, an attach begins with S_CLAIM: until it says that
+ * nobody else has the addresses, or does not answer.  Then:
+ *
  *  attach     link made,              row there    flows acknowledged
  * -------> S_NEW -----------> S_WRITING -----> S_PORT ---> S_FLOWS --> S_UP
  *           ^ ^  row in a txn    |              ^   port known          |
@@ -35,6 +37,7 @@
  * 'todo'.
  */
 enum state {
+    S_CLAIM,
     S_NEW,
     S_WRITING,
     S_PORT,
@@ -60,6 +63,15 @@ struct attachment {
                                      * not known. */
     int routes_failed;              /* How often in a row. */
     uint32_t vni;                   /* 0: its network is not listed. */
+    uint32_t registered;            /* The VNI that the registrar was told; 0:
+                                     * it was not. */
+    enum registrar_state standing;  /* What the registrar says. */
+    char *standing_text;            /* Why, or NULL. */
+    bool displaced;                 /* It is another host's by now: it has no
+                                     * flows. */
+    struct attach_request *request; /* In S_CLAIM with automatic addresses; or
+                                     * NULL.  Owned. */
+    struct admit_host host;         /* What 'request' was admitted by. */
     struct plan share;              /* What the switch has of it. */
     uint64_t flow_seqno;            /* Covers 'share'; 0: not sent yet. */
     long long int check_at;         /* Look at its link; LLONG_MAX: need not.*/
@@ -74,6 +86,9 @@ struct endpoints {
     char *bridge;
     struct shash by_name;           /* Contains struct attachment. */
     struct hmap by_ofport;          /* Contains struct attachment. */
+    struct simap networks;          /* How many are on each. */
+    struct registrar *registrar;    /* Borrowed; NULL: there is no directory
+                                     * to tell. */
     struct retired retired;
     struct claims claims;
     struct gather gather;
@@ -102,6 +117,14 @@ struct attachment *attachment_create(struct endpoints *, struct endpoint *ep,
 /* NULL if there is none of that name. */
 struct attachment *attachment_find(const struct endpoints *,
                                    const char *name);
+/* Is told to the registrar, in network 'vni'; 'move': it may be another
+ * host's. */
+void attachment_register(struct endpoints *, struct attachment *,
+                         uint32_t vni, bool move);
+void attachment_unregister(struct endpoints *, struct attachment *);
+/* S_CLAIM: chooses other addresses than those that turned out to be taken.
+ * NULL, or an owned message: then it is as it was. */
+char *attachment_readmit(struct endpoints *, struct attachment *);
 /* Tells all who wait, and leaves every set. */
 void attachment_destroy(struct endpoints *, struct attachment *);
 

@@ -14,12 +14,14 @@ weftd_SOURCES = \
 	agent/endpoints.c agent/endpoints.h \
 	agent/external.c agent/external.h \
 	agent/external-rules.c agent/external-rules.h \
+	agent/filewatch.c agent/filewatch.h \
 	agent/firewall.c agent/firewall.h \
 	agent/endpoints-publish.c \
 	agent/endpoints-request.c \
 	agent/gather.c agent/gather.h \
 	agent/gateway.c agent/gateway.h \
 	agent/health.c agent/health.h \
+	agent/heartbeat.c agent/heartbeat.h \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
@@ -31,6 +33,8 @@ weftd_SOURCES = \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
+	agent/registrar.c agent/registrar.h \
+	agent/remotes.c agent/remotes.h \
 	agent/reports.c agent/reports.h \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
@@ -39,6 +43,7 @@ weftd_SOURCES = \
 	agent/rtnl-parse.c agent/rtnl-parse.h \
 	agent/rtnl-socket.c agent/rtnl-socket.h \
 	agent/settings.c agent/settings.h \
+	agent/shared.c agent/shared.h \
 	agent/show.c agent/show.h \
 	agent/sysctl.c agent/sysctl.h \
 	agent/tap.c agent/tap.h \
@@ -55,18 +60,35 @@ weftd_LDADD = libovsdbrows.a liboverlay.a $(OVS_LIBS) \
 
 bin_PROGRAMS += weft
 weft_SOURCES = \
+	agent/bundle.c agent/bundle.h \
+	agent/cluster.c agent/cluster.h \
+	agent/cluster-status.c agent/cluster-status.h \
 	agent/commands.def \
 	agent/netns.c agent/netns.h \
 	agent/nossl.c \
 	agent/textfile.c agent/textfile.h \
+	agent/tls.c agent/tls.h \
+	agent/tool.c agent/tool.h \
 	agent/weft.c agent/weft.h \
+	agent/weft-admin.c agent/weft-admin.h \
 	agent/weft-ask.c agent/weft-ask.h \
 	agent/weft-check.c agent/weft-check.h \
-	agent/weft-netns.c
+	agent/weft-db.c agent/weft-db.h \
+	agent/weft-directory.c agent/weft-directory.h \
+	agent/weft-directory-hosts.c \
+	agent/weft-directory-options.c \
+	agent/weft-directory-run.c \
+	agent/weft-directory-status.c \
+	agent/weft-export.c \
+	agent/weft-netns.c \
+	agent/weft-network.c \
+	agent/weft-remove.c \
+	agent/weftconf.c agent/weftconf.h
 # Linked statically, because loading libcrypto, which libopenvswitch wants and
 # this command does not use, would be most of its life: 2 ms of 3.
 weft_LDFLAGS = $(WEFT_COMMAND_LDFLAGS)
-weft_LDADD = liboverlay.a $(OVS_BASE_LIBS) -lcrypto
+weft_LDADD = libovsdbrows.a liboverlay.a $(OVS_BASE_LIBS) -lcrypto \
+	$(INIH_LIBS)
 
 # For qemu's script= and downscript=.
 dist_pkglibexec_SCRIPTS = agent/weft-ifup agent/weft-ifdown

@@ -9,11 +9,14 @@
  * control-show.c those that only look.  Their 'aux' is a struct control. */
 
 #include "agent/control.h"
+#include "openvswitch/list.h"
 #include "unixctl.h"
 
 struct control {
     struct agent *agent;            /* Borrowed. */
     struct unixctl_conn *cleanup;   /* Waits for the end of it, or NULL. */
+    struct ovs_list deferred;       /* Attaches that wait until it is known who
+                                     * else is on their network. */
     bool exiting;
 };
 
@@ -24,5 +27,9 @@ struct control {
 /* Asked by `weft` for `attach --file` and `netns del`. */
 unixctl_cb_func control_attach_many;
 unixctl_cb_func control_detach_netns;
+
+/* Goes on with those that are deferred; 'stop': tells them that it is over. */
+void control_run_deferred(struct control *, bool stop);
+void control_wait_deferred(struct control *);
 
 #endif /* agent/control-commands.h */

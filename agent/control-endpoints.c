@@ -8,11 +8,29 @@
 #include "agent/netns.h"
 #include "agent/reply.h"
 #include "agent/ticket.h"
+#include "openvswitch/poll-loop.h"
 #include "overlay/publish.h"
+#include "timeval.h"
 #include "util.h"
+
+/* How long an attach waits for the directory to tell who is on its network. */
+enum { DEFER_MAX_MS = 2000 };
 
 /* Lines of one `attach --file`. */
 enum { ATTACH_LINES_MAX = 65536 };
+
+static bool
+is_other(uint32_t vni, const struct in6_addr *ip, struct eth_addr mac,
+         struct admit_other *other, const void *remotes)
+{
+    struct remote_info info;
+    bool found = (ip ? remotes_by_ip(remotes, vni, ip, &info)
+                  : remotes_by_mac(remotes, vni, mac, &info));
+    if (found) {
+        *other = (struct admit_other) { info.name, info.host };
+    }
+    return found;
+}
 
 /* NULL, or why nothing can be attached now. */
 static char *
@@ -22,14 +40,92 @@ get_host(const struct control *c, struct admit_host *host)
     *host = (struct admit_host) {
         .list = directory_list(d),
         .self = directory_self(d),
-        .file = directory_path(d),
+        .file = directory_name(d),
         .mtu = c->agent->mtu,
+        .is_other = c->agent->remotes ? is_other : NULL,
+        .other_aux = c->agent->remotes,
     };
     return (c->cleanup ? xstrdup("weftd is being cleaned up")
             : host->list ? NULL
-            : xasprintf("no peer file is in force: %s",
+            : xasprintf("no list of networks is in force: %s",
                         directory_refusal(d) ? directory_refusal(d)
+                        : c->agent->shared
+                        && !shared_connected(c->agent->shared)
+                        ? "the directory does not answer"
                         : "it is not read yet"));
+}
+
+struct deferred {
+    struct ovs_list node;           /* In struct control's 'deferred'. */
+    struct attach_request *req;     /* Owned. */
+    struct endpoints_waiter waiter;
+    long long int since;
+};
+
+/* Is it known who else is on the network that is asked for? */
+static bool
+is_network_known(const struct control *c, const struct attach_request *req)
+{
+    const struct peerlist *list = directory_list(c->agent->directory);
+    if (!c->agent->shared || !list) {
+        return true;
+    }
+    const char *name = req->network;
+    if (!name && shash_count(&list->networks) == 1) {
+        name = shash_first(&list->networks)->name;
+    }
+    return (!name || !peerlist_network(list, name)
+            || shared_is_watched(c->agent->shared, name));
+}
+
+static void
+attach_now(struct control *c, const struct attach_request *req,
+           const struct endpoints_waiter *w)
+{
+    struct admit_host host;
+    char *error = get_host(c, &host);
+    if (error) {
+        w->done(w->aux, w->item, error);
+        free(error);
+    } else {
+        endpoints_attach(c->agent->endpoints, req, &host, w);
+    }
+}
+
+static void
+free_request(struct attach_request *req)
+{
+    attach_request_finish(req);
+    free(req);
+}
+
+void
+control_run_deferred(struct control *c, bool stop)
+{
+    struct deferred *d;
+    LIST_FOR_EACH_SAFE (d, node, &c->deferred) {
+        if (stop) {
+            d->waiter.done(d->waiter.aux, d->waiter.item,
+                           "weftd is stopping");
+        } else if (is_network_known(c, d->req)
+                   || time_msec() >= d->since + DEFER_MAX_MS) {
+            attach_now(c, d->req, &d->waiter);
+        } else {
+            continue;
+        }
+        ovs_list_remove(&d->node);
+        free_request(d->req);
+        free(d);
+    }
+}
+
+void
+control_wait_deferred(struct control *c)
+{
+    const struct deferred *d;
+    LIST_FOR_EACH (d, node, &c->deferred) {
+        poll_timer_wait_until(d->since + DEFER_MAX_MS);
+    }
 }
 
 static void
@@ -38,7 +134,7 @@ attach_words(struct control *c, struct ticket *t, int argc,
 {
     struct attach_request req;
     struct admit_host host;
-    char *error = get_host(c, &host);
+    char *error = get_host(c, &host);   /* Only whether it would do. */
     if (!error) {
         error = parse(argc, argv, &req);
     }
@@ -53,7 +149,15 @@ attach_words(struct control *c, struct ticket *t, int argc,
         t->print_qemu = req.print_qemu;
     }
     struct endpoints_waiter w = ticket_item(t, item);
-    endpoints_attach(c->agent->endpoints, &req, &host, &w);
+    if (is_network_known(c, &req)) {
+        attach_now(c, &req, &w);
+    } else {
+        struct deferred *d = xmalloc(sizeof *d);
+        d->req = attach_request_clone(&req);
+        d->waiter = w;
+        d->since = time_msec();
+        ovs_list_push_back(&c->deferred, &d->node);
+    }
     attach_request_finish(&req);
 }
 
@@ -202,7 +306,7 @@ change_publish(struct control *c, struct ticket *t, const char *name,
         return;
     }
     char *error = endpoints_publish(endpoints, name, p,
-                                    directory_path(c->agent->directory), &w);
+                                    directory_name(c->agent->directory), &w);
     if (error) {
         w.done(w.aux, w.item, error);
         free(error);

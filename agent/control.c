@@ -31,6 +31,7 @@ control_create(struct agent *agent)
 {
     struct control *c = xzalloc(sizeof *c);
     c->agent = agent;
+    ovs_list_init(&c->deferred);
 #define COMMAND(HANDLER, WORDS, ARGS, HELP) \
     register_command(c, WORDS, ARGS, control_##HANDLER);
 #define LOCAL_COMMAND(HANDLER, WORDS, ARGS, HELP)
@@ -44,6 +45,7 @@ control_create(struct agent *agent)
 void
 control_destroy(struct control *c)
 {
+    control_run_deferred(c, true);
     free(c);
 }
 
@@ -52,6 +54,7 @@ void
 control_run(struct control *c)
 {
     char *error = NULL;
+    control_run_deferred(c, false);
     if (!c->cleanup || !agent_is_clean(c->agent, &error)) {
         return;
     }
@@ -64,6 +67,12 @@ control_run(struct control *c)
     }
     c->cleanup = NULL;
     c->exiting = true;
+}
+
+void
+control_wait(struct control *c)
+{
+    control_wait_deferred(c);
 }
 
 bool
@@ -81,13 +90,15 @@ control_directory_reload(struct unixctl_conn *conn, int argc,
     if (!reply_check_args(conn, argc, argv, 0, "")) {
         return;
     }
-    directory_reread(c->agent->directory);
+    agent_reread(c->agent);
     if (!c->agent->adopted) {
         reply_error(conn, xstrdup("the database has not been read yet: see "
                                   "\"weft status\""));
         return;
     }
-    directory_run(c->agent->directory);
+    if (c->agent->filewatch) {
+        filewatch_run(c->agent->filewatch);
+    }
     const char *refusal = directory_refusal(c->agent->directory);
     if (refusal) {
         unixctl_command_reply_error(conn, refusal);
@@ -105,7 +116,12 @@ control_directory_accept(struct unixctl_conn *conn, int argc,
     if (!reply_check_args(conn, argc, argv, 0, "")) {
         return;
     }
+    bool held = agent_accept(c->agent);
     char *error = directory_accept(c->agent->directory);
+    if (error && held) {            /* It was something else. */
+        free(error);
+        error = NULL;
+    }
     if (error) {
         reply_error(conn, error);
     } else {

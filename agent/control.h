@@ -15,6 +15,7 @@ struct control *control_create(struct agent *);
 void control_destroy(struct control *);
 /* Ends what several iterations take. */
 void control_run(struct control *);
+void control_wait(struct control *);
 /* Has the daemon been asked to end? */
 bool control_exiting(const struct control *);
 

@@ -11,6 +11,9 @@
 #include "packets.h"
 #include "util.h"
 
+/* How often other automatic addresses are tried. */
+enum { READMIT_MAX = 16 };
+
 static void answer(const struct endpoints_waiter *, char *error);
 static char *admit(struct endpoints *, const struct attach_request *,
                    const char *path, int netns, const struct admit_host *,
@@ -50,7 +53,47 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
     a->netns = netns;
     a->explicit_mac = !eth_addr_is_zero(req->mac);
     attachment_add_waiter(&a->attachers, w);
-    hmapx_add(&e->todo, a);
+    if (!e->registrar) {
+        hmapx_add(&e->todo, a);
+        return;
+    }
+    a->state = S_CLAIM;
+    if (req->ip_auto) {
+        a->request = attach_request_clone(req);
+        a->host = *host;
+    }
+    attachment_register(e, a, attachment_network(e, a)->vni, req->move);
+}
+
+char *
+attachment_readmit(struct endpoints *e, struct attachment *a)
+{
+    if (!a->request || a->host.attempt >= READMIT_MAX) {
+        return xstrdup("each automatic address turned out to be taken: try "
+                       "again, or give --ip");
+    }
+    a->host.attempt++;
+    a->host.list = e->list;
+    a->host.port_taken = a->request->tap ? tap_port_taken : port_taken;
+    a->host.aux = e;
+
+    struct endpoint ep;
+    const struct endpoint *existing;
+    claims_remove(&e->claims, &a->ep);
+    char *error = admit_endpoint(a->request, a->ep.netns, &a->host,
+                                 &e->claims, &ep, &existing);
+    if (!error) {
+        ep.netns_ino = a->ep.netns_ino;
+        /* Its name is the key in 'by_name', and the same. */
+        endpoint_finish(&a->ep);
+        a->ep = ep;
+    }
+    claims_add(&e->claims, &a->ep);
+    if (!error) {
+        attachment_register(e, a, attachment_network(e, a)->vni,
+                            a->request->move);
+    }
+    return error;
 }
 
 void

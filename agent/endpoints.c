@@ -32,6 +32,7 @@ endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
     e->bridge = xstrdup(bridge);
     shash_init(&e->by_name);
     hmap_init(&e->by_ofport);
+    simap_init(&e->networks);
     retired_init(&e->retired, reaper);
     claims_init(&e->claims);
     gather_init(&e->gather);
@@ -61,6 +62,7 @@ endpoints_destroy(struct endpoints *e)
         }
         shash_destroy(&e->by_name);
         hmap_destroy(&e->by_ofport);
+        simap_destroy(&e->networks);
         retired_destroy(&e->retired);
         claims_destroy(&e->claims);
         gather_destroy(&e->gather);
@@ -74,6 +76,12 @@ endpoints_destroy(struct endpoints *e)
         free(e->bridge);
         free(e);
     }
+}
+
+void
+endpoints_set_registrar(struct endpoints *e, struct registrar *registrar)
+{
+    e->registrar = registrar;
 }
 
 void
@@ -307,6 +315,7 @@ endpoints_compose(struct endpoints *e)
                 attachment_finish_leaving(e, a);
             }
             break;
+        case S_CLAIM:
         case S_WRITING:
         case S_PORT:
         case S_FLOWS:
@@ -516,6 +525,15 @@ endpoints_find_on(const struct endpoints *e, const char *name,
         }
     }
     return NULL;
+}
+
+void
+endpoints_networks(const struct endpoints *e, struct sset *names)
+{
+    const struct simap_node *node;
+    SIMAP_FOR_EACH (node, &e->networks) {
+        sset_add(names, node->name);
+    }
 }
 
 void

@@ -12,6 +12,7 @@
 #include "agent/kernel.h"
 #include "agent/ofswitch.h"
 #include "agent/reaper.h"
+#include "agent/registrar.h"
 #include "openvswitch/json.h"
 #include "overlay/admit.h"
 #include "overlay/plan.h"
@@ -27,6 +28,8 @@ struct endpoints_ops {
         OVS_PRINTF_FORMAT(2, 3);
     /* endpoints_publishes() may tell something else than before. */
     void (*publishes_changed)(void *aux);
+    /* endpoints_networks() may. */
+    void (*networks_changed)(void *aux);
 };
 
 struct endpoints *endpoints_create(const char *bridge, struct switchdb *,
@@ -62,6 +65,13 @@ void endpoints_publishes(const struct endpoints *,
                          void (*cb)(const struct endpoint *,
                                     const struct publish *, void *aux),
                          void *aux);
+
+/* Where a directory is told of the endpoints, by whom.  To be called before
+ * all else. */
+void endpoints_set_registrar(struct endpoints *, struct registrar *);
+/* For registrar_ops. */
+void endpoints_registered(struct endpoints *, const char *name,
+                          enum registrar_state, const char *text);
 
 /* The list has changed; NULL: there is none in force.  'slots' tells those
  * of its networks that have a way out. */
@@ -113,6 +123,8 @@ const struct endpoint *endpoints_find(const struct endpoints *,
 const struct endpoint *endpoints_find_on(const struct endpoints *,
                                          const char *name,
                                          const char *network);
+/* Adds the names of the networks that they are on. */
+void endpoints_networks(const struct endpoints *, struct sset *);
 /* The names of all, or of those in namespace 'netns'. */
 void endpoints_names(const struct endpoints *, const char *netns,
                      struct sset *);

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "overlay/address.h"
 #include "overlay/answer.h"
 #include "overlay/compile-fields.h"
 #include "overlay/router-adv.h"
@@ -30,6 +31,8 @@ struct waiting {
 struct gateway {
     const struct endpoints *endpoints;
     struct ofswitch *sw;
+    const struct remotes *remotes;  /* Borrowed, or NULL. */
+    struct endpoint other;          /* What 'remotes' answered last. */
     const struct peerlist *list;    /* Borrowed, or NULL. */
     int mtu;                        /* 0: not known. */
     long long int advertise_at;     /* LLONG_MAX: nobody to advertise. */
@@ -40,7 +43,7 @@ struct gateway {
 /* For answer_context, of whose 'network' other than the sender's only those
  * of its routing domain may be asked for. */
 struct asker {
-    const struct gateway *gateway;
+    struct gateway *gateway;
     const struct network *network;
     bool ours;                      /* Is it a name that a peer may know? */
 };
@@ -75,6 +78,12 @@ gateway_destroy(struct gateway *g)
         dp_packet_delete(g->waiting[i].reply);
     }
     free(g);
+}
+
+void
+gateway_set_remotes(struct gateway *g, const struct remotes *remotes)
+{
+    g->remotes = remotes;
 }
 
 void
@@ -172,7 +181,8 @@ gateway_packet(struct gateway *g, ofp_port_t port, uint32_t vni, uint32_t why,
     struct dp_packet *reply = dp_packet_new(1536);
     if (!answer_compose(why, &ctx, frame, size, reply)) {
         dp_packet_delete(reply);
-    } else if (unknown && asker.ours && shash_count(&g->list->peers) > 1
+    } else if (unknown && asker.ours && !g->remotes
+               && shash_count(&g->list->peers) > 1
                && g->n_waiting < WAITING_MAX) {
         ask_peers(g, net, frame, size);
         g->waiting[g->n_waiting++] = (struct waiting) {
@@ -240,6 +250,21 @@ answer_peer(struct gateway *g, ofp_port_t port, uint32_t vni,
     dp_packet_uninit(&reply);
 }
 
+/* An endpoint of another host, as far as an answer needs it; or NULL. */
+static const struct endpoint *
+find_other(struct gateway *g, const char *name, const struct network *net)
+{
+    struct in6_addr ips[ENDPOINT_IPS_MAX];
+    size_t n = remotes_by_name(g->remotes, net->vni, name, ips,
+                               ARRAY_SIZE(ips));
+    g->other = (struct endpoint) { .n_ips = n };
+    for (size_t i = 0; i < n; i++) {
+        g->other.ips[i].addr = ips[i];
+        g->other.ips[i].len = address_is_v4(&ips[i]) ? 32 : 128;
+    }
+    return n ? &g->other : NULL;
+}
+
 /* Names of DNS have no case (RFC 4343), ours have. */
 static const struct endpoint *
 find_endpoint(const char *name, const char *network, const void *asker_)
@@ -254,8 +279,10 @@ find_endpoint(const char *name, const char *network, const void *asker_)
              * peer is asked for it. */
             asker->ours = (asker->ours || net != asker->network
                            || !strchr(name, '.'));
-            return endpoints_find_on(asker->gateway->endpoints, name,
-                                     net->name);
+            struct gateway *g = asker->gateway;
+            const struct endpoint *ep = endpoints_find_on(g->endpoints, name,
+                                                          net->name);
+            return ep || !g->remotes ? ep : find_other(g, name, net);
         }
     }
     return NULL;

@@ -9,11 +9,14 @@
 
 #include "agent/endpoints.h"
 #include "agent/ofswitch.h"
+#include "agent/remotes.h"
 
 struct gateway;
 
 struct gateway *gateway_create(const struct endpoints *, struct ofswitch *);
 void gateway_destroy(struct gateway *);
+/* Who knows other hosts' names, so that no peer has to be asked. */
+void gateway_set_remotes(struct gateway *, const struct remotes *);
 /* While the list before this one is still there. */
 void gateway_set_list(struct gateway *, const struct peerlist *);
 void gateway_set_mtu(struct gateway *, int mtu);

@@ -8,6 +8,7 @@
 
 static void look_at_switch(const struct agent *, struct svec *problems);
 static void look_at_parts(const struct agent *, struct svec *problems);
+static void look_at_shared(const struct agent *, struct svec *problems);
 static void look_at_tunnels(const struct agent *, struct health *);
 static void look_at_endpoints(const struct agent *, struct health *);
 
@@ -17,6 +18,9 @@ health_look(const struct agent *a, struct health *h)
     *h = (struct health) { .problems = SVEC_EMPTY_INITIALIZER };
     look_at_switch(a, &h->problems);
     look_at_parts(a, &h->problems);
+    if (a->shared) {
+        look_at_shared(a, &h->problems);
+    }
     look_at_tunnels(a, h);
     look_at_endpoints(a, h);
 }
@@ -72,6 +76,30 @@ look_at_parts(const struct agent *a, struct svec *problems)
 }
 
 static void
+look_at_shared(const struct agent *a, struct svec *problems)
+{
+    size_t n = registrar_unpublished(shared_registrar(a->shared));
+    if (!shared_connected(a->shared)) {
+        svec_add_nocopy(problems, xasprintf(
+            "no connection to the directory %s; what is known of it stays in "
+            "force", a->settings->directory));
+    }
+    add_problem(problems, "", shared_problem(a->shared));
+    if (n) {
+        svec_add_nocopy(problems, xasprintf(
+            "%"PRIuSIZE" endpoints of this host are not yet published", n));
+    }
+    size_t peers = shared_held_peers(a->shared);
+    size_t others = remotes_held(a->remotes);
+    if (peers || others) {
+        svec_add_nocopy(problems, xasprintf(
+            "held in force: %"PRIuSIZE" peers and %"PRIuSIZE" endpoints of "
+            "other hosts, gone from the directory at once; if that is meant, "
+            "\"weft directory accept\"", peers, others));
+    }
+}
+
+static void
 look_at_tunnels(const struct agent *a, struct health *h)
 {
     const struct peerlist *list = directory_list(a->directory);
@@ -85,6 +113,9 @@ look_at_tunnels(const struct agent *a, struct health *h)
         }
         struct tunnel_status t;
         tunnels_status(a->tunnels, node->name, &t);
+        if (!t.wanted && a->shared) {
+            continue;               /* No network in common. */
+        }
         h->n_tunnels++;
         if (t.bfd == BFD_UP) {
             h->tunnels_up++;

@@ -14,6 +14,7 @@
 #include "overlay/compile.h"
 #include "packets.h"
 #include "util.h"
+#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(remotes);
 
@@ -564,11 +565,13 @@ remotes_observed(struct remotes *rs, const struct plan_flow *flow)
 void
 remotes_wanted(struct remotes *rs, struct plan *plan)
 {
+    size_t n_lacking = 0;
     struct remote *r;
     HMAP_FOR_EACH (r, mac_node, &rs->by_mac) {
         r->sent = r->have;
         if (wanted_flows(rs, r) != r->sent) {
             touch(rs, r);
+            n_lacking++;
         }
     }
     struct shash_node *node;
@@ -585,6 +588,9 @@ remotes_wanted(struct remotes *rs, struct plan *plan)
     /* The first reading after a start may show that the directory has lost
      * much of what was in force before. */
     size_t n = hmap_count(&rs->stale.flows);
+    VLOG_INFO("%"PRIuSIZE" endpoints of other hosts: %"PRIuSIZE" flows read, "
+              "%"PRIuSIZE" of nobody, %"PRIuSIZE" endpoints lack some",
+              hmap_count(&rs->by_mac), rs->n_observed, n, n_lacking);
     rs->stale_held = 0;
     if (!rs->trusted && n >= 2 * N_FLOWS && n * 2 > rs->n_observed) {
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" flows for endpoints of other "

@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "agent/textfile.h"
+#include "agent/tls.h"
 #include "command-line.h"
 #include "daemon.h"
 #include "dirs.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
+#include "overlay/address.h"
 #include "overlay/model.h"
 #include "overlay/request.h"
 #include "ovsdb-idl.h"
@@ -24,23 +27,35 @@
 
 /* Every setting: the same word is the option's name and the key in weft.conf.
  * The usage text is made of this list. */
+#define SETTING(NAME, ARG, HELP) SETTING_AS(NAME, #NAME, ARG, HELP)
 #define SETTINGS                                                            \
-    SETTING(name, "NAME", "this host's name in the peer file "              \
-            "[the one whose address it has]")                               \
-    SETTING(directory, "file:PATH", "the shared peer file "                 \
+    SETTING(name, "NAME", "this host's name in the directory [of a file: "  \
+            "the peer whose address it has; else the machine's]")           \
+    SETTING(directory, "file:PATH|ssl:A:PORT,ssl:B:PORT...",                \
+            "the shared list: a peer file, or the servers of a database "   \
             "[file:/etc/weft/peers.conf]")                                  \
+    SETTING(address, "IP", "this host's address in the underlay, for a "    \
+            "database [the one it speaks to the servers with]")             \
+    SETTING(tunnels, "needed|all", "with a database: to hosts that share a "\
+            "network with this one, or to all [needed]")                    \
     SETTING(bridge, "BRIDGE", "the integration bridge [br-weft]")           \
     SETTING(datapath, "auto|system|netdev", "OVS datapath; auto: system "   \
             "if the kernel has it [auto]")                                  \
     SETTING(underlay, "IFNAME", "datapath netdev: move this NIC and its "   \
             "addresses to bridge " SETTINGS_UNDERLAY_BRIDGE)                \
+    SETTING_AS(private_key, "private-key", "FILE", "this host's key, for "  \
+               "ssl: [" TLS_KEY "]")                                        \
+    SETTING_AS(certificate, "certificate", "FILE", "the certificate for "   \
+               "it [" TLS_CERT "]")                                         \
+    SETTING_AS(ca_cert, "ca-cert", "FILE", "the certificate of who signs "  \
+               "the servers' [" TLS_CA "]")                                 \
     SETTING(db, "DATABASE", "the local Open_vSwitch database "              \
             "[unix:RUNDIR/db.sock]")
 
 enum {
-#define SETTING(NAME, ARG, HELP) SET_##NAME,
+#define SETTING_AS(NAME, WORD, ARG, HELP) SET_##NAME,
     SETTINGS
-#undef SETTING
+#undef SETTING_AS
     N_SETTINGS
 };
 
@@ -48,10 +63,10 @@ static const struct {
     const char *name, *arg, *help;
     size_t offset;
 } list[N_SETTINGS] = {
-#define SETTING(NAME, ARG, HELP) \
-    { #NAME, ARG, HELP, offsetof(struct settings, NAME) },
+#define SETTING_AS(NAME, WORD, ARG, HELP) \
+    { WORD, ARG, HELP, offsetof(struct settings, NAME) },
     SETTINGS
-#undef SETTING
+#undef SETTING_AS
 };
 
 BUILD_ASSERT_DECL((int) N_SETTINGS <= (int) SETTINGS_MAX);
@@ -62,6 +77,7 @@ static void parse_options(struct settings *, int argc, char *argv[],
 static void read_config(struct settings *, bool must_exist);
 static void set_defaults(struct settings *);
 static void check(struct settings *);
+static void use_certificates(const struct settings *);
 static void usage(void);
 
 void
@@ -73,6 +89,7 @@ settings_init(struct settings *s, int argc, char *argv[])
     read_config(s, config_given);
     set_defaults(s);
     check(s);
+    use_certificates(s);
 }
 
 void
@@ -104,10 +121,10 @@ parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
         SSL_OPTION_ENUMS,
     };
     static const struct option options[] = {
-#define SETTING(NAME, ARG, HELP) \
-        { #NAME, required_argument, NULL, OPT_FIRST_SETTING + SET_##NAME },
+#define SETTING_AS(NAME, WORD, ARG, HELP) \
+        { WORD, required_argument, NULL, OPT_FIRST_SETTING + SET_##NAME },
         SETTINGS
-#undef SETTING
+#undef SETTING_AS
         { "config", required_argument, NULL, OPT_CONFIG },
         { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         { "help", no_argument, NULL, 'h' },
@@ -124,6 +141,10 @@ parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
         if (c == -1) {
             break;
         }
+        /* Open vSwitch's letters for three of them. */
+        c = (c == 'p' ? OPT_FIRST_SETTING + SET_private_key
+             : c == 'c' ? OPT_FIRST_SETTING + SET_certificate
+             : c == 'C' ? OPT_FIRST_SETTING + SET_ca_cert : c);
         if (c >= OPT_FIRST_SETTING && c < OPT_CONFIG) {
             char **value = member(s, c - OPT_FIRST_SETTING);
             free(*value);
@@ -301,6 +322,7 @@ set_defaults(struct settings *s)
 {
     static const char *values[N_SETTINGS] = {
         [SET_directory] = "file:/etc/weft/peers.conf",
+        [SET_tunnels] = "needed",
         [SET_bridge] = "br-weft",
         [SET_datapath] = "auto",
     };
@@ -308,6 +330,19 @@ set_defaults(struct settings *s)
         char **v = member(s, i);
         if (!*v && values[i]) {
             *v = xstrdup(values[i]);
+        }
+    }
+    static const char *files[N_SETTINGS] = {
+        [SET_private_key] = TLS_KEY,
+        [SET_certificate] = TLS_CERT,
+        [SET_ca_cert] = TLS_CA,
+    };
+    /* What `weft directory` has put there for the directory. */
+    bool ssl = !strncmp(s->directory, "ssl:", 4);
+    for (int i = 0; ssl && i < N_SETTINGS; i++) {
+        char **v = member(s, i);
+        if (!*v && files[i] && !access(files[i], F_OK)) {
+            *v = xstrdup(files[i]);
         }
     }
     if (!s->db) {
@@ -328,11 +363,42 @@ refuse(const struct settings *s, int setting, const char *what)
     exit(2);
 }
 
-static void
-check(struct settings *s)
+/* "ssl:A:6650,tcp:B:6650": each as stream_open() takes it. */
+static bool
+is_database(const char *s)
 {
-    if (strncmp(s->directory, "file:", 5) || !s->directory[5]) {
-        refuse(s, SET_directory, "must be file:PATH");
+    bool good = *s != '\0';
+    while (good && *s) {
+        size_t len = strcspn(s, ",");
+        char *remote = xmemdup0(s, len);
+        good = !stream_verify_name(remote);
+        free(remote);
+        s += len;
+        if (good && *s) {
+            good = *++s != '\0';
+        }
+    }
+    return good;
+}
+
+static void
+check_directory(struct settings *s)
+{
+    s->shared = strncmp(s->directory, "file:", 5) != 0;
+    if (s->shared ? !is_database(s->directory) : !s->directory[5]) {
+        refuse(s, SET_directory, "must be file:PATH, or ssl:IP:PORT, "
+               "tcp:IP:PORT or unix:FILE, several with commas between");
+    }
+    struct in6_addr address;
+    if (s->address && (!address_parse(s->address, &address)
+                       || address_refuse_unicast(&address))) {
+        refuse(s, SET_address, "must be an address of this host");
+    }
+    if (strcmp(s->tunnels, "needed") && strcmp(s->tunnels, "all")) {
+        refuse(s, SET_tunnels, "must be needed or all");
+    }
+    if (s->shared) {
+        return;
     }
     memmove(s->directory, s->directory + 5, strlen(s->directory + 5) + 1);
     if (s->directory[0] != '/') {
@@ -341,7 +407,12 @@ check(struct settings *s)
         free(s->directory);
         s->directory = path;
     }
+}
 
+static void
+check(struct settings *s)
+{
+    check_directory(s);
     if (strcmp(s->datapath, "auto") && strcmp(s->datapath, "system")
         && strcmp(s->datapath, "netdev")) {
         refuse(s, SET_datapath, "must be auto, system or netdev");
@@ -359,6 +430,29 @@ check(struct settings *s)
     }
     if (stream_verify_name(s->db)) {
         refuse(s, SET_db, "must be unix:FILE, tcp:IP:PORT or ssl:IP:PORT");
+    }
+}
+
+static void
+use_certificates(const struct settings *s)
+{
+    static const int files[] = { SET_private_key, SET_certificate,
+                                 SET_ca_cert };
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        const char *file = *member(CONST_CAST(struct settings *, s),
+                                   files[i]);
+        if (file && access(file, R_OK)) {
+            refuse(s, files[i], ovs_strerror(errno));
+        }
+    }
+    if (s->private_key) {
+        stream_ssl_set_private_key_file(s->private_key);
+    }
+    if (s->certificate) {
+        stream_ssl_set_certificate_file(s->certificate);
+    }
+    if (s->ca_cert) {
+        stream_ssl_set_ca_cert_file(s->ca_cert, false);
     }
 }
 

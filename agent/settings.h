@@ -14,10 +14,17 @@ enum { SETTINGS_MAX = 16 };
 struct settings {
     char *config;               /* "/etc/weft/weft.conf" */
     char *name;                 /* This host's; NULL: find out. */
-    char *directory;            /* Path of the peer file. */
+    char *directory;            /* Path of the peer file; or the servers of
+                                 * the database. */
+    bool shared;                /* It is a database. */
+    char *address;              /* In the underlay, or NULL. */
+    char *tunnels;              /* "needed" or "all". */
     char *bridge;               /* "br-weft" */
     char *datapath;             /* "auto", "system" or "netdev". */
     char *underlay;             /* NIC to move to a bridge, or NULL. */
+    char *private_key;          /* These three: PEM files, or NULL. */
+    char *certificate;
+    char *ca_cert;
     char *db;                   /* "unix:/var/run/openvswitch/db.sock" */
     int lines[SETTINGS_MAX];    /* Of weft.conf that gave each; 0: none did. */
     char *unixctl;              /* Path of the control socket, or NULL. */

@@ -44,6 +44,9 @@ static const struct {
     { "network", networks_to_json, {
         { "name", "NETWORK" }, { "vni", "VNI" }, { "subnet", "SUBNET" },
         { "slice", "THIS HOST'S SLICE" }, { "mtu", "MTU" }, { NULL, NULL } } },
+    { "shared network", networks_to_json, {
+        { "name", "NETWORK" }, { "vni", "VNI" }, { "subnet", "SUBNET" },
+        { "elsewhere", "ELSEWHERE" }, { "mtu", "MTU" }, { NULL, NULL } } },
     { "router", routers_to_json, {
         { "name", "ROUTER" }, { "networks", "NETWORKS" }, { NULL, NULL } } },
     { "peer", peers_to_json, {
@@ -55,6 +58,9 @@ struct json *
 show_list(const struct agent *a, const char *what,
           const struct view_column **columns)
 {
+    if (a->shared && !strcmp(what, "network")) {
+        what = "shared network";
+    }
     for (size_t i = 0; i < ARRAY_SIZE(listings); i++) {
         if (!strcmp(listings[i].what, what)) {
             *columns = listings[i].columns;
@@ -151,6 +157,28 @@ prefixes_to_json(const struct prefix *prefixes, size_t n)
     return array;
 }
 
+/* What automatic addresses of this host are from. */
+static void
+put_slices(const struct agent *a, const struct network *net,
+           struct json *row)
+{
+    struct json *slices = json_array_create_empty();
+    for (size_t j = 0; j < net->n_subnets; j++) {
+        struct prefix slice;
+        char *error = address_slice(directory_list(a->directory),
+                                    directory_self(a->directory),
+                                    &net->subnets[j], &slice);
+        if (!error) {
+            struct ds s = DS_EMPTY_INITIALIZER;
+            prefix_format(&slice, &s);
+            json_array_add(slices,
+                           json_string_create_nocopy(ds_steal_cstr(&s)));
+        }
+        free(error);
+    }
+    json_object_put(row, "slice", slices);
+}
+
 static struct json *
 networks_to_json(const struct agent *a)
 {
@@ -169,22 +197,12 @@ networks_to_json(const struct agent *a)
                                                         net->n_subnets));
         json_object_put(row, "mtu", json_integer_create(a->mtu));
         put_routing(row, net);
-
-        struct json *slices = json_array_create_empty();
-        for (size_t j = 0; j < net->n_subnets; j++) {
-            struct prefix slice;
-            char *error = address_slice(list,
-                                        directory_self(a->directory),
-                                        &net->subnets[j], &slice);
-            if (!error) {
-                struct ds s = DS_EMPTY_INITIALIZER;
-                prefix_format(&slice, &s);
-                json_array_add(slices,
-                               json_string_create_nocopy(ds_steal_cstr(&s)));
-            }
-            free(error);
+        if (a->shared) {
+            json_object_put(row, "elsewhere", json_integer_create(
+                remotes_count_network(a->remotes, net->vni)));
+        } else {
+            put_slices(a, net, row);
         }
-        json_object_put(row, "slice", slices);
         json_array_add(rows, row);
     }
     free(nodes);
@@ -319,6 +337,23 @@ bfd_name(enum switchdb_bfd bfd)
     OVS_NOT_REACHED();
 }
 
+/* What the shared directory tells of a host. */
+static void
+put_standing(const struct agent *a, const struct peer *peer,
+             const struct tunnel_status *t, struct json *row)
+{
+    long long int silent = heartbeat_silent(shared_heartbeat(a->shared),
+                                            peer->name);
+    json_object_put(row, "endpoints", json_integer_create(
+        remotes_count_host(a->remotes, peer->name)));
+    json_object_put(row, "silent", json_integer_create(silent));
+    if (silent) {
+        json_object_put_format(row, "reason", "silent for %lld s", silent);
+    } else if (!t->wanted) {
+        json_object_put_string(row, "reason", "no network in common");
+    }
+}
+
 static struct json *
 peer_to_json(const struct agent *a, const struct peer *peer)
 {
@@ -345,6 +380,9 @@ peer_to_json(const struct agent *a, const struct peer *peer)
     json_object_put_string(row, "bfd", bfd_name(t.bfd));
     if (t.bfd != BFD_UP && t.reason) {
         json_object_put_string(row, "reason", t.reason);
+    }
+    if (a->shared) {
+        put_standing(a, peer, &t, row);
     }
     return row;
 }
@@ -397,7 +435,7 @@ put_summary(const struct agent *a, const struct health *health,
                            a->datapath ? a->datapath : "not known yet");
     json_object_put_format(o, "directory",
                            "%s, %"PRIuSIZE" networks, %"PRIuSIZE" peers",
-                           directory_path(a->directory),
+                           a->settings->directory,
                            list ? shash_count(&list->networks) : 0,
                            list ? shash_count(&list->peers) : 0);
 

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "socket-util.h"
 #include "util.h"
 
 static char *read_all(int fd, const char *path, size_t max, char **textp,
@@ -72,6 +74,34 @@ textfile_read(const char *path, size_t max, char **textp, size_t *sizep,
         }
     }
     close(fd);
+    return error;
+}
+
+char *
+textfile_write(const char *path, const char *text, mode_t mode)
+{
+    char *target = follow_symlinks(path);
+    char *temp = xasprintf("%s.new", target);
+    char *error = NULL;
+    (void) unlink(temp);            /* Of one that was interrupted. */
+    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    size_t written;
+    if (fd < 0
+        || fchmod(fd, mode)         /* Whatever the umask. */
+        || write_fully(fd, text, strlen(text), &written)
+        || fsync(fd)
+        || rename(temp, target)) {
+        error = xasprintf("%s: cannot be written: %s", path,
+                          ovs_strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+        if (error) {
+            (void) unlink(temp);
+        }
+    }
+    free(temp);
+    free(target);
     return error;
 }
 

@@ -4,8 +4,9 @@
 #define AGENT_TEXTFILE_H 1
 
 /* Reads a whole regular file that somebody else may be writing, or may have
- * replaced by something that is no file.  Called for the peer file, weft.conf
- * and the lists of `weft attach --file`. */
+ * replaced by something that is no file, and writes one so that nobody sees
+ * half of it.  Called for the peer file, weft.conf, the lists of `weft attach
+ * --file` and what `weft directory` keeps below /etc/weft. */
 
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -29,5 +30,10 @@ bool textfile_stamp_equal(const struct textfile_stamp *,
  * directory, a FIFO, too large, or changed while it was read. */
 char *textfile_read(const char *path, size_t max, char **textp, size_t *sizep,
                     struct textfile_stamp *);
+
+/* Puts 'text' in place of what is at 'path', or of what a symbolic link there
+ * points to, in one step; the new file has 'mode'.  Returns NULL, or an owned
+ * message. */
+char *textfile_write(const char *path, const char *text, mode_t mode);
 
 #endif /* agent/textfile.h */

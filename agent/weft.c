@@ -77,6 +77,18 @@ weft_misuse(const char *message)
     return EXIT_USAGE;
 }
 
+int
+weft_usage(const char *words)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (!strcmp(commands[i].words, words)) {
+            fprintf(stderr, "weft: usage: weft %s %s\n", words,
+                    commands[i].args);
+        }
+    }
+    return EXIT_USAGE;
+}
+
 bool
 weft_is_json(const char *arg)
 {

@@ -5,7 +5,7 @@
 
 /* What the files of the `weft` command share.  weft.c has the command line and
  * hands on to the others: weft-check.c tells a misuse, weft-ask.c talks to the
- * daemon, weft-netns.c does what needs no daemon. */
+ * daemon, weft-netns.c and weft-directory*.c do what needs no daemon. */
 
 #include <stdbool.h>
 
@@ -29,6 +29,8 @@ typedef int weft_local_func(const struct weft_target *, int argc,
 
 /* Says so and returns EXIT_USAGE. */
 int weft_misuse(const char *message);
+/* Says how the command of these words is used, and returns EXIT_USAGE. */
+int weft_usage(const char *words);
 bool weft_is_json(const char *arg);
 
 #endif /* agent/weft.h */

@@ -25,7 +25,7 @@ enum { START_MAX_MS = 1000 };
 struct signals {
     struct event *term, *interrupt, *hup;
     bool stop;
-    struct directory *directory;    /* Read again at SIGHUP. */
+    struct agent *agent;            /* Reads its list again at SIGHUP. */
 };
 
 static void
@@ -34,18 +34,17 @@ handle_signal(evutil_socket_t number, short what OVS_UNUSED, void *s_)
     struct signals *s = s_;
     if (number == SIGHUP) {
         vlog_reopen_log_file();
-        directory_reread(s->directory);
+        agent_reread(s->agent);
     } else {
         s->stop = true;
     }
 }
 
 static void
-signals_init(struct signals *s, struct event_base *base,
-             struct directory *directory)
+signals_init(struct signals *s, struct event_base *base, struct agent *agent)
 {
     s->stop = false;
-    s->directory = directory;
+    s->agent = agent;
     s->term = evsignal_new(base, SIGTERM, handle_signal, s);
     s->interrupt = evsignal_new(base, SIGINT, handle_signal, s);
     s->hup = evsignal_new(base, SIGHUP, handle_signal, s);
@@ -87,7 +86,7 @@ main(int argc, char *argv[])
     struct agent agent;
     struct signals signals;
     agent_init(&agent, &settings, base);
-    signals_init(&signals, base, agent.directory);
+    signals_init(&signals, base, &agent);
     struct control *control = control_create(&agent);
     VLOG_INFO("weftd %s, bridge %s, database %s", WEFT_VERSION,
               settings.bridge, settings.db);
@@ -109,6 +108,7 @@ main(int argc, char *argv[])
 
         agent_wait(&agent);
         unixctl_server_wait(unixctl);
+        control_wait(control);
         loop_wait(base);
         if (signals.stop || control_exiting(control)) {
             poll_immediate_wake();

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "hash.h"
 #include "overlay/address.h"
 #include "overlay/ifname.h"
 #include "packets.h"
@@ -13,6 +14,9 @@
 
 /* How many names or MACs to try before giving up. */
 enum { ATTEMPTS_MAX = 256 };
+/* Of a subnet's host part, within which the search for an automatic address
+ * begins. */
+enum { NUMBER_BITS = 24 };
 
 static char *choose_network(const struct attach_request *,
                             const struct admit_host *,
@@ -25,7 +29,8 @@ static char *choose_addresses(const struct attach_request *,
                               const struct admit_host *,
                               struct claims *, struct endpoint *);
 static char *choose_mac(const struct attach_request *, const struct network *,
-                        struct claims *, struct endpoint *);
+                        const struct admit_host *, struct claims *,
+                        struct endpoint *);
 static char *choose_port(const struct admit_host *, const struct claims *,
                          struct endpoint *);
 
@@ -80,7 +85,7 @@ admit_endpoint(const struct attach_request *req, const char *netns,
         error = choose_addresses(req, net, host, claims, ep);
     }
     if (!error) {
-        error = choose_mac(req, net, claims, ep);
+        error = choose_mac(req, net, host, claims, ep);
     }
     if (!error) {
         error = choose_port(host, claims, ep);
@@ -179,6 +184,28 @@ check_existing(const struct attach_request *req, const struct endpoint *ep,
             : NULL);
 }
 
+/* NULL, or that another host has the address, or the MAC if 'ip' is NULL. */
+static char *
+check_others(const struct admit_host *host, const struct network *net,
+             const struct in6_addr *ip, struct eth_addr mac, bool move)
+{
+    struct admit_other other;
+    if (move || !host->is_other
+        || !host->is_other(net->vni, ip, mac, &other, host->other_aux)) {
+        return NULL;
+    }
+    struct ds s = DS_EMPTY_INITIALIZER;
+    if (ip) {
+        ds_put_cstr(&s, "address ");
+        address_format(ip, &s);
+    } else {
+        ds_put_format(&s, "MAC "ETH_ADDR_FMT, ETH_ADDR_ARGS(mac));
+    }
+    ds_put_format(&s, " is taken by endpoint %s of host %s: give another, or "
+                  "--move to take it over", other.name, other.host);
+    return ds_steal_cstr(&s);
+}
+
 static char *
 check_ip(const struct prefix *ip, const struct network *net,
          struct claims *claims)
@@ -213,6 +240,7 @@ check_ip(const struct prefix *ip, const struct network *net,
 
 struct taken_aux {
     const struct network *net;
+    const struct admit_host *host;
     struct claims *claims;
     const struct endpoint *ep;      /* With its network and its addresses so
                                      * far. */
@@ -223,10 +251,65 @@ is_taken(const struct in6_addr *addr, const void *aux_)
 {
     const struct taken_aux *aux = aux_;
     const struct in6_addr *gateway;
+    struct admit_other other;
     (void) network_subnet(aux->net, addr, &gateway); /* Only the gateway. */
     return (gateway && ipv6_addr_equals(gateway, addr))
+           || (aux->host->is_other
+               && aux->host->is_other(aux->net->vni, addr, eth_addr_zero,
+                                      &other, aux->host->other_aux))
            || endpoint_has_ip(aux->ep, addr)
            || claims_by_ip(aux->claims, aux->ep->network, addr);
+}
+
+/* Where a directory tells who has what, any of the subnet.  Hosts and
+ * endpoints begin to look at different places, so that they seldom meet; an
+ * endpoint that comes back has the same one again, if it is free. */
+static char *
+choose_in_subnet(const struct prefix *subnet, const struct taken_aux *aux,
+                 struct in6_addr *addr)
+{
+    int bits = (prefix_is_v4(subnet) ? 32 : 128) - subnet->len;
+    uint32_t number = hash_string(aux->ep->name,
+                                  hash_string(aux->host->self->name,
+                                              aux->host->attempt));
+    number &= (UINT32_C(1) << MIN(bits, NUMBER_BITS)) - 1;
+    if (address_allocate(subnet, subnet, is_taken, aux, &number, addr)) {
+        return NULL;
+    }
+    number = 0;
+    if (address_allocate(subnet, subnet, is_taken, aux, &number, addr)) {
+        return NULL;
+    }
+    struct ds s = DS_EMPTY_INITIALIZER;
+    prefix_format(subnet, &s);
+    char *error = xasprintf("no free address in subnet %s of network %s: "
+                            "every one is taken", ds_cstr(&s),
+                            aux->net->name);
+    ds_destroy(&s);
+    return error;
+}
+
+/* Of this host's own slice. */
+static char *
+choose_in_slice(const struct prefix *subnet, const struct taken_aux *aux,
+                struct in6_addr *addr)
+{
+    struct prefix slice;
+    char *error = address_slice(aux->host->list, aux->host->self, subnet,
+                                &slice);
+    if (error
+        || address_allocate(subnet, &slice, is_taken, aux,
+                            claims_cursor(aux->claims, aux->net->name,
+                                          prefix_is_v4(subnet)), addr)) {
+        return error;
+    }
+    struct ds s = DS_EMPTY_INITIALIZER;
+    prefix_format(&slice, &s);
+    error = xasprintf("no free address in %s, this host's slice of "
+                      "network %s: give it another \"slice = ...\" in "
+                      "%s", ds_cstr(&s), aux->net->name, aux->host->file);
+    ds_destroy(&s);
+    return error;
 }
 
 /* The first subnet of each family gives one. */
@@ -234,13 +317,12 @@ static char *
 choose_automatic(const struct network *net, const struct admit_host *host,
                  struct claims *claims, struct endpoint *ep)
 {
-    struct taken_aux aux = { net, claims, ep };
+    struct taken_aux aux = { net, host, claims, ep };
     bool done[2] = { false, false };
 
     for (size_t i = 0; i < net->n_subnets; i++) {
         const struct prefix *subnet = &net->subnets[i];
         bool v4 = prefix_is_v4(subnet);
-        struct prefix slice;
         if (done[v4]) {
             continue;
         } else if (ep->n_ips >= ENDPOINT_IPS_MAX) {
@@ -248,20 +330,11 @@ choose_automatic(const struct network *net, const struct admit_host *host,
                              "ones: remove some", ENDPOINT_IPS_MAX);
         }
         done[v4] = true;
-        char *error = address_slice(host->list, host->self, subnet, &slice);
-        if (error) {
-            return error;
-        }
         struct prefix *ip = &ep->ips[ep->n_ips];
-        if (!address_allocate(subnet, &slice, is_taken, &aux,
-                              claims_cursor(claims, net->name, v4),
-                              &ip->addr)) {
-            struct ds s = DS_EMPTY_INITIALIZER;
-            prefix_format(&slice, &s);
-            error = xasprintf("no free address in %s, this host's slice of "
-                              "network %s: give it another \"slice = ...\" in "
-                              "%s", ds_cstr(&s), net->name, host->file);
-            ds_destroy(&s);
+        char *error = (host->is_other
+                       ? choose_in_subnet(subnet, &aux, &ip->addr)
+                       : choose_in_slice(subnet, &aux, &ip->addr));
+        if (error) {
             return error;
         }
         ip->len = subnet->len;
@@ -279,6 +352,10 @@ choose_addresses(const struct attach_request *req, const struct network *net,
         char *error = (endpoint_has_ip(ep, &req->ips[i].addr)
                        ? xasprintf("an address is given twice")
                        : check_ip(&req->ips[i], net, claims));
+        if (!error) {
+            error = check_others(host, net, &req->ips[i].addr, eth_addr_zero,
+                                 req->move);
+        }
         if (error) {
             return error;
         }
@@ -310,17 +387,24 @@ check_mac(struct eth_addr mac, const struct network *net,
 
 static char *
 choose_mac(const struct attach_request *req, const struct network *net,
-           struct claims *claims, struct endpoint *ep)
+           const struct admit_host *host, struct claims *claims,
+           struct endpoint *ep)
 {
     static const struct eth_addr gateway = GATEWAY_MAC;
+    struct admit_other other;
     if (!eth_addr_is_zero(req->mac)) {
         ep->mac = req->mac;
-        return check_mac(req->mac, net, claims);
+        char *error = check_mac(req->mac, net, claims);
+        return error ? error : check_others(host, net, NULL, req->mac,
+                                            req->move);
     }
     for (unsigned int i = 0; i < ATTEMPTS_MAX; i++) {
         ep->mac = mac_derive(&net->mac_prefix, &ep->ips[0].addr, i);
         if (!eth_addr_equals(ep->mac, gateway)
-            && !claims_by_mac(claims, net->name, ep->mac)) {
+            && !claims_by_mac(claims, net->name, ep->mac)
+            && (req->move || !host->is_other
+                || !host->is_other(net->vni, NULL, ep->mac, &other,
+                                   host->other_aux))) {
             return NULL;
         }
     }

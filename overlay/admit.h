@@ -10,6 +10,11 @@
 #include "overlay/claims.h"
 #include "overlay/request.h"
 
+/* Somebody else's endpoint. */
+struct admit_other {
+    const char *name, *host;        /* Borrowed. */
+};
+
 struct admit_host {
     const struct peerlist *list;
     const struct peer *self;        /* In 'list'. */
@@ -18,6 +23,14 @@ struct admit_host {
     /* Is there a link or port of that name on this host? */
     bool (*port_taken)(const char *port, const void *aux);
     const void *aux;
+
+    /* Where a directory tells what other hosts have; else NULL.  Is the
+     * address, or the MAC where 'ip' is NULL, another host's? */
+    bool (*is_other)(uint32_t vni, const struct in6_addr *ip, struct eth_addr,
+                     struct admit_other *, const void *other_aux);
+    const void *other_aux;
+    unsigned int attempt;           /* How many automatic choices have turned
+                                     * out to be somebody else's. */
 };
 
 /* 'netns' is the namespace's path, "" for a tap.  Returns NULL and an endpoint in '*ep' that

@@ -79,6 +79,23 @@ peerlist_network_by_vni(const struct peerlist *list, uint32_t vni)
     return NULL;
 }
 
+void
+peerlist_add_peer(struct peerlist *list, const char *name,
+                  const struct peer *peer)
+{
+    struct peer *copy = xmemdup(peer, sizeof *peer);
+    copy->name = xstrdup(name);
+    shash_add(&list->peers, name, copy);
+}
+
+void
+peerlist_remove_peer(struct peerlist *list, const char *name)
+{
+    struct peer *peer = shash_find_and_delete(&list->peers, name);
+    free(peer->name);
+    free(peer);
+}
+
 const struct peer *
 peerlist_peer(const struct peerlist *list, const char *name)
 {

@@ -160,6 +160,10 @@ struct tunnel {
 void tunnel_finish(struct tunnel *);
 
 void peerlist_destroy(struct peerlist *);
+/* Adds a copy called 'name', which is not there yet. */
+void peerlist_add_peer(struct peerlist *, const char *name,
+                       const struct peer *);
+void peerlist_remove_peer(struct peerlist *, const char *name);
 const struct network *peerlist_network(const struct peerlist *,
                                        const char *name);
 const struct network *peerlist_network_by_vni(const struct peerlist *,

@@ -59,11 +59,11 @@ peerdraft_refuse(struct peerdraft *d, const char *format, ...)
         struct ds ds = DS_EMPTY_INITIALIZER;
         va_list args;
 
-        ds_put_cstr(&ds, d->file);
         if (d->lines) {
-            ds_put_format(&ds, ":%d", d->here.line);
+            ds_put_format(&ds, "%s:%d: ", d->file, d->here.line);
+        } else if (d->file) {
+            ds_put_format(&ds, "%s: ", d->file);
         }
-        ds_put_cstr(&ds, ": ");
         if (d->here.kind) {
             ds_put_format(&ds, "%s %s: ", d->here.kind, d->here.name);
         }

@@ -47,7 +47,8 @@ struct peerdraft_member {
 };
 
 struct peerdraft {
-    const char *file;               /* Borrowed.  Its name, for messages. */
+    const char *file;               /* Borrowed.  Its name, for messages; NULL
+                                     * if they name none. */
     bool lines;                     /* Messages name lines: it is a file. */
     struct sections *sections;      /* Borrowed.  Takes what was accepted, as
                                      * it is written; or NULL. */

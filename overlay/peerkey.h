@@ -4,8 +4,8 @@
 #define OVERLAY_PEERKEY_H 1
 
 /* The keys of a peer file, told once: to which sections they belong, how often
- * they may be given, and what their values mean.  Called by peerdraft.c only,
- * which knows the section that a key is in. */
+ * they may be given, and what their values mean.  Called by peerdraft.c, which
+ * knows the section that a key is in, and by sections.c for their order. */
 
 #include "overlay/peerdraft.h"
 

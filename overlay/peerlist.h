@@ -55,16 +55,16 @@
 char *peerlist_parse(const char *file, const char *text, size_t size,
                      struct peerlist **listp);
 
-/* As above, and adds the sections as they are written to '*sections', which the
- * caller finishes also after an error. */
+/* As above, and adds the sections as they are written to '*sections', which
+ * the caller finishes also after an error. */
 char *peerlist_parse_sections(const char *file, const char *text, size_t size,
                               struct peerlist **listp,
                               struct sections *sections);
 
-/* The list that the 'n' sections at 'a' would be in a file, in any order, which
+/* The list that the 'n' sections at 'a', in any order, would be in a file, but
  * were never in one: no section, or no peer, is a list as well.  'what' is
- * what messages call them: "WHAT: network blue: ...".  Names and values may be
- * any bytes. */
+ * what messages call them, "WHAT: network blue: ...", or NULL.  Names and
+ * values may be any bytes. */
 char *peerlist_from_sections(const char *what, const struct section a[],
                              size_t n, struct peerlist **listp);
 

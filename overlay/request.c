@@ -21,24 +21,26 @@
 typedef char *take_func(struct attach_request *, const char *value);
 static take_func take_network, take_name, take_ip;
 static take_func take_mac, take_ifname, take_mtu;
-static take_func take_owner, take_print;
+static take_func take_owner, take_print, take_move;
 
 enum { ATTACH = 1 << 0, TAP = 1 << 1 };
-enum { N_OPTIONS = 8 };
+enum { N_OPTIONS = 9 };
 static const struct option {
     const char *name;
     int commands;                   /* That have it. */
     bool many;                      /* May be given more than once. */
+    bool bare;                      /* Has no value. */
     take_func *take;
 } options[N_OPTIONS] = {
-    { "--network", ATTACH | TAP, false, take_network },
-    { "--name", ATTACH, false, take_name },
-    { "--ip", ATTACH | TAP, true, take_ip },
-    { "--mac", ATTACH | TAP, false, take_mac },
-    { "--ifname", ATTACH, false, take_ifname },
-    { "--mtu", ATTACH | TAP, false, take_mtu },
-    { "--owner", TAP, false, take_owner },
-    { "--print", TAP, false, take_print },
+    { "--network", ATTACH | TAP, false, false, take_network },
+    { "--name", ATTACH, false, false, take_name },
+    { "--ip", ATTACH | TAP, true, false, take_ip },
+    { "--mac", ATTACH | TAP, false, false, take_mac },
+    { "--ifname", ATTACH, false, false, take_ifname },
+    { "--mtu", ATTACH | TAP, false, false, take_mtu },
+    { "--owner", TAP, false, false, take_owner },
+    { "--print", TAP, false, false, take_print },
+    { "--move", ATTACH | TAP, false, true, take_move },
 };
 
 static char *parse(int argc, const char *const argv[],
@@ -84,6 +86,17 @@ attach_request_finish(struct attach_request *req)
         free(req->ifname);
         memset(req, 0, sizeof *req);
     }
+}
+
+struct attach_request *
+attach_request_clone(const struct attach_request *req)
+{
+    struct attach_request *clone = xmemdup(req, sizeof *req);
+    clone->netns = nullable_xstrdup(req->netns);
+    clone->network = nullable_xstrdup(req->network);
+    clone->name = nullable_xstrdup(req->name);
+    clone->ifname = nullable_xstrdup(req->ifname);
+    return clone;
 }
 
 char *
@@ -237,12 +250,16 @@ parse_option(int argc, const char *const argv[], int *i,
         if (given[j] && !option->many) {
             return xasprintf("%s is given twice: remove one", option->name);
         }
-        if (!arg[len] && *i + 1 >= argc) {
+        if (option->bare && arg[len]) {
+            return xasprintf("%s has no value: remove it", option->name);
+        }
+        if (!option->bare && !arg[len] && *i + 1 >= argc) {
             return xasprintf("%s has no value: write one", option->name);
         }
         given[j] = true;
 
-        const char *value = arg[len] ? &arg[len + 1] : argv[++*i];
+        const char *value = (option->bare ? NULL
+                             : arg[len] ? &arg[len + 1] : argv[++*i]);
         char *error = option->take(req, value);
         if (error) {
             char *message = xasprintf("%s %s", option->name, error);
@@ -447,6 +464,13 @@ take_print(struct attach_request *req, const char *value)
     req->print_qemu = !strcmp(value, "qemu");
     return req->print_qemu ? NULL
            : xasprintf("%s: write --print qemu", value);
+}
+
+static char *
+take_move(struct attach_request *req, const char *value OVS_UNUSED)
+{
+    req->move = true;
+    return NULL;
 }
 
 /* Moves '*linep' behind the word that begins there. */

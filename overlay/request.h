@@ -12,9 +12,9 @@
 enum { REQUEST_LINE_MAX = 4096, REQUEST_ARGS_MAX = 64 };
 
 /* weft attach NETNS [--network N] [--name E] [--ip auto|dhcp|ADDR/LEN]...
- *                   [--mac MAC] [--ifname IF] [--mtu BYTES]
+ *                   [--mac MAC] [--ifname IF] [--mtu BYTES] [--move]
  * weft tap NAME [--network N] [--ip auto|ADDR/LEN]... [--mac MAC]
- *               [--mtu BYTES] [--owner UID] [--print qemu] */
+ *               [--mtu BYTES] [--owner UID] [--print qemu] [--move] */
 struct attach_request {
     bool tap;                       /* `weft tap`. */
     char *netns;                    /* Owned: as given; NULL for a tap. */
@@ -31,6 +31,7 @@ struct attach_request {
     int mtu;                        /* 0: follow the underlay. */
     uint32_t owner;                 /* Of a tap; UINT32_MAX: not given. */
     bool print_qemu;                /* Answer with options of qemu. */
+    bool move;                      /* Another host's, too: take it over. */
 };
 
 /* Parses 'args' (without the command's name).  Options may stand before or
@@ -43,6 +44,8 @@ request_parse_func attach_request_parse;
 /* Likewise for `weft tap`, with NAME in place of NETNS. */
 request_parse_func tap_request_parse;
 void attach_request_finish(struct attach_request *);
+/* Owned: to be finished, and freed. */
+struct attach_request *attach_request_clone(const struct attach_request *);
 
 /* Splits one line of `attach --file` into words: blanks separate, '...' and
  * "..." quote, \ escapes, # at the start of a word begins a comment.  Returns

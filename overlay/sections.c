@@ -15,6 +15,7 @@
 static void split_networks(struct section *);
 static char *spell(const char *name, const char *value);
 static void spell_word(const char *word, struct ds *);
+static size_t kind_rank(const char *kind);
 static size_t key_rank(const char *name);
 static int compare_keys(const void *, const void *);
 static int compare_sections(const void *, const void *);
@@ -74,6 +75,18 @@ section_get(const struct section *s, const char *name)
 }
 
 bool
+section_has_key(const char *kind, const char *name)
+{
+    for (size_t i = 0; i < PEERDRAFT_KEYS; i++) {
+        if (!strcmp(peerkeys[i].kind, kind)
+            && !strcmp(peerkeys[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
 section_equal(const struct section *a, const struct section *b)
 {
     bool equal = (a->n == b->n && !strcmp(a->kind, b->kind)
@@ -84,6 +97,14 @@ section_equal(const struct section *a, const struct section *b)
                  && !strcmp(a->keys[i].value, b->keys[i].value));
     }
     return equal;
+}
+
+int
+section_compare(const struct section *a, const struct section *b)
+{
+    size_t p = kind_rank(a->kind), q = kind_rank(b->kind);
+
+    return p < q ? -1 : p > q ? 1 : strcmp(a->name, b->name);
 }
 
 void
@@ -266,6 +287,19 @@ spell_word(const char *word, struct ds *ds)
     }
 }
 
+/* Where peerkey.c has the first key of a kind, so that networks come before
+ * routers, and these before peers. */
+static size_t
+kind_rank(const char *kind)
+{
+    size_t i = 0;
+
+    while (i < PEERDRAFT_KEYS && strcmp(peerkeys[i].kind, kind)) {
+        i++;
+    }
+    return i;
+}
+
 /* Where peerkey.c has the key; names of several kinds are in order, too. */
 static size_t
 key_rank(const char *name)
@@ -290,19 +324,7 @@ compare_keys(const void *a_, const void *b_)
 }
 
 static int
-compare_sections(const void *a_, const void *b_)
+compare_sections(const void *a, const void *b)
 {
-    static const char *const kinds[] = { "network", "router", "peer" };
-    const struct section *a = a_;
-    const struct section *b = b_;
-
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        int p = strcmp(a->kind, kinds[i]) == 0;
-        int q = strcmp(b->kind, kinds[i]) == 0;
-
-        if (p || q) {
-            return p && q ? strcmp(a->name, b->name) : q - p;
-        }
-    }
-    return strcmp(a->name, b->name);
+    return section_compare(a, b);
 }

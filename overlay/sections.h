@@ -39,8 +39,12 @@ void section_add(struct section *, const char *name, const char *value);
 void section_remove(struct section *, const char *name);
 /* The first value of the key, or NULL. */
 const char *section_get(const struct section *, const char *name);
+/* Is there such a key in sections of that kind? */
+bool section_has_key(const char *kind, const char *name);
 /* The same keys and values, in the same order: see sections_normalize(). */
 bool section_equal(const struct section *, const struct section *);
+/* By kind (networks, routers, peers) and name. */
+int section_compare(const struct section *, const struct section *);
 
 #define SECTIONS_INITIALIZER { NULL, 0, 0 }
 void sections_finish(struct sections *);

@@ -46,6 +46,16 @@ distclean-local:
 # --- the room --------------------------------------------------------------
 noinst_LIBRARIES += libovsdbrows.a
 libovsdbrows_a_SOURCES = \
+	ovsdb/directorydb.c ovsdb/directorydb.h \
+	ovsdb/directoryops.c ovsdb/directoryops.h \
 	ovsdb/directoryrows.c ovsdb/directoryrows.h \
 	ovsdb/rows.c ovsdb/rows.h \
 	ovsdb/switchdb.c ovsdb/switchdb.h
+
+# The schema of the shared directory: installed, and beside `weft` in the build
+# tree, where `weft directory init` looks when it is run from there.
+dist_pkgdata_DATA = ovsdb/weft.ovsschema
+noinst_DATA = weft.ovsschema
+weft.ovsschema: ovsdb/weft.ovsschema
+	@cp $(srcdir)/ovsdb/weft.ovsschema $@
+CLEANFILES += weft.ovsschema

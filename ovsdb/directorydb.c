@@ -15,8 +15,10 @@
 #include "ovsdb/directoryrows.h"
 #include "overlay/address.h"
 #include "packets.h"
+#include "svec.h"
 #include "timeval.h"
 #include "util.h"
+#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(directorydb);
 
@@ -34,16 +36,25 @@ enum {
 static const struct table {
     const char *name;
     bool kept;
+    const char *kind;               /* Of the section that a row is, or
+                                     * NULL. */
     const char *columns[12];
 } tables[] = {
-    { "Directory", true, { "dead_after" } },
-    { "Network", true, { "name", "vni", "subnet", "gateway", "mac_prefix",
-                         "external", "dhcp", "dns", "route" } },
-    { "Router", true, { "name", "networks" } },
-    { "Host", true, { "name", "address", "port" } },
-    { "Endpoint", false, { "network", "mac", "part", "ipv4", "ipv6", "name",
-                           "host" } },
-    { "Claim", false, { "network", "mac", "owner", "host" } },
+    { "Directory", true, NULL, { "dead_after" } },
+    { "Network", true, "network", { "name", "vni", "subnet", "gateway",
+                                    "mac_prefix", "external", "dhcp", "dns",
+                                    "route" } },
+    { "Router", true, "router", { "name", "networks" } },
+    { "Host", true, NULL, { "name", "address", "port" } },
+    { "Endpoint", false, NULL, { "network", "mac", "part", "ipv4", "ipv6",
+                                 "name", "host" } },
+    { "Claim", false, NULL, { "network", "mac", "owner", "host" } },
+};
+
+/* Columns that may have several values: of these an update names those that
+ * come and those that go. */
+static const char *const many[] = {
+    "subnet", "gateway", "dns", "route", "networks",
 };
 
 struct row {
@@ -215,17 +226,18 @@ directorydb_sections_seqno(const struct directorydb *db)
     return db->sections_seqno;
 }
 
-void
+char *
 directorydb_sections(const struct directorydb *db, struct sections *sections)
 {
+    char *error = NULL;
     const struct row *row;
     HMAP_FOR_EACH (row, node, &db->rows) {
-        if (strcmp(row->table->name, "Directory")
-            && strcmp(row->table->name, "Host")) {
-            directoryrows_to_section(row->table->name, row->columns,
-                                     sections);
+        if (row->table->kind && !error) {
+            error = directoryrows_to_section(row->table->kind, row->columns,
+                                             sections);
         }
     }
+    return error;
 }
 
 int
@@ -388,6 +400,70 @@ row_changed(struct directorydb *db, const struct row *row, bool gone)
     }
 }
 
+/* Adds the members of a set of strings, which OVSDB writes as the string if
+ * there is one. */
+static void
+add_members(struct svec *members, const struct json *value)
+{
+    if (value && value->type == JSON_STRING) {
+        svec_add(members, json_string(value));
+    } else if (value && value->type == JSON_ARRAY && json_array(value)->n == 2
+               && json_array(value)->elems[1]->type == JSON_ARRAY) {
+        const struct json_array *set = json_array(json_array(value)->elems[1]);
+        for (size_t i = 0; i < set->n; i++) {
+            if (set->elems[i]->type == JSON_STRING) {
+                svec_add(members, json_string(set->elems[i]));
+            }
+        }
+    }
+}
+
+/* The set in the order in which OVSDB has it. */
+static struct json *
+toggle(const struct json *old, const struct json *changes)
+{
+    struct svec a = SVEC_EMPTY_INITIALIZER;
+    struct svec b = SVEC_EMPTY_INITIALIZER;
+    struct svec a_only, b_only;
+    add_members(&a, old);
+    add_members(&b, changes);
+    svec_sort_unique(&a);
+    svec_sort_unique(&b);
+    svec_diff(&a, &b, &a_only, NULL, &b_only);
+    svec_append(&a_only, &b_only);
+    svec_sort(&a_only);
+
+    struct json *set = json_array_create_empty();
+    const char *member;
+    size_t i;
+    SVEC_FOR_EACH (i, member, &a_only) {
+        json_array_add(set, json_string_create(member));
+    }
+    svec_destroy(&a);
+    svec_destroy(&b);
+    svec_destroy(&a_only);
+    svec_destroy(&b_only);
+    return json_array_create_2(json_string_create("set"), set);
+}
+
+/* The <row-update2> "modify" of ovsdb-server(7). */
+static void
+modify_row(struct json *columns, const struct shash *changes)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, changes) {
+        bool is_many = false;
+        for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+            is_many = is_many || !strcmp(node->name, many[i]);
+        }
+        const struct json *old = shash_find_data(json_object(columns),
+                                                 node->name);
+        json_object_put(columns, node->name,
+                        is_many ? toggle(old, node->data)
+                        : json_clone(node->data));
+    }
+}
+
 static void
 keep_row(struct directorydb *db, const struct table *table,
          const struct ovsdb_cs_row_update *ru)
@@ -409,7 +485,7 @@ keep_row(struct directorydb *db, const struct table *table,
     }
     row->unseen = false;
     if (ru->type == OVSDB_CS_ROW_XOR) {
-        directoryrows_apply(row->columns, ru->columns);
+        modify_row(row->columns, ru->columns);
     } else {
         json_destroy(row->columns);
         row->columns = json_object_create();
@@ -535,9 +611,11 @@ handle_update(struct directorydb *db,
         ovsdb_cs_flag_inconsistency(db->cs);
         return;
     }
-    struct row *row;
-    HMAP_FOR_EACH (row, node, &db->rows) {
-        row->unseen = update->clear;
+    if (update->clear) {
+        struct row *row;
+        HMAP_FOR_EACH (row, node, &db->rows) {
+            row->unseen = true;
+        }
     }
     db->events->begin(update->clear, db->aux);
     for (size_t i = 0; i < du->n; i++) {

@@ -73,8 +73,9 @@ bool directorydb_watching(const struct directorydb *);
 
 /* Changes with every change of the networks, routers and settings. */
 unsigned int directorydb_sections_seqno(const struct directorydb *);
-/* The networks and routers, as of now. */
-void directorydb_sections(const struct directorydb *, struct sections *);
+/* The networks and routers, as of now.  NULL, or an owned message about a row
+ * that is none. */
+char *directorydb_sections(const struct directorydb *, struct sections *);
 /* After how many seconds of silence a host is removed; 0: never. */
 int directorydb_dead_after(const struct directorydb *);
 

@@ -128,11 +128,11 @@ test_refused(void **state OVS_UNUSED)
         { "/run/netns/", "/run/netns/ gives no endpoint's name: add --name, "
           NAME_RULE },
         { "red -n web1", "unknown option -n: write one of --network, --name, "
-          "--ip, --mac, --ifname, --mtu" },
+          "--ip, --mac, --ifname, --mtu, --move" },
         { "red --nam web1", "unknown option --nam: write one of --network, "
-          "--name, --ip, --mac, --ifname, --mtu" },
+          "--name, --ip, --mac, --ifname, --mtu, --move" },
         { "red --names=web1", "unknown option --names=web1: write one of "
-          "--network, --name, --ip, --mac, --ifname, --mtu" },
+          "--network, --name, --ip, --mac, --ifname, --mtu, --move" },
         { "red --name", "--name has no value: write one" },
         { "red --name=", "--name : not an endpoint's name: write "
           NAME_RULE },

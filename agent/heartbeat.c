@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <config.h>
+#include "agent/heartbeat.h"
+
+#include <stdlib.h>
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "ovsdb/directoryops.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(heartbeat);
+
+enum { BEAT_MS = 30000, SILENT_S = 90 };
+
+/* A host that has said for a while nothing new. */
+struct silence {
+    long long int seen;             /* When it did so last, by its clock. */
+    bool certain;                   /* Two answers in a row said so. */
+    bool asked;                     /* The last answer did. */
+};
+
+struct heartbeat {
+    struct directorydb *db;
+    char *host;
+    struct shash silences;          /* Contains struct silence, by host. */
+    long long int next;             /* When to beat. */
+    uint64_t txn;                   /* On its way, or 0. */
+    bool janitor;
+};
+
+static void remove_dead(struct heartbeat *);
+
+struct heartbeat *
+heartbeat_create(struct directorydb *db, const char *host)
+{
+    struct heartbeat *h = xzalloc(sizeof *h);
+    h->db = db;
+    h->host = xstrdup(host);
+    shash_init(&h->silences);
+    return h;
+}
+
+void
+heartbeat_destroy(struct heartbeat *h)
+{
+    if (h) {
+        shash_destroy_free_data(&h->silences);
+        free(h->host);
+        free(h);
+    }
+}
+
+void
+heartbeat_run(struct heartbeat *h)
+{
+    if (time_msec() < h->next || !directorydb_connected(h->db)
+        || !directorydb_loaded(h->db)) {
+        return;
+    }
+    struct json *ops = json_array_create_empty();
+    directoryops_beat(ops, h->host, time_wall(), time_wall() - SILENT_S);
+    h->txn = directorydb_send(h->db, ops);
+    h->next = time_msec() + BEAT_MS;
+}
+
+void
+heartbeat_wait(struct heartbeat *h)
+{
+    if (directorydb_connected(h->db)) {
+        poll_timer_wait_until(h->next);
+    }
+}
+
+static void
+hear_of(const char *host, long long int seen, void *h_)
+{
+    struct heartbeat *h = h_;
+    struct silence *s = shash_find_data(&h->silences, host);
+    if (!s) {
+        s = xzalloc(sizeof *s);
+        shash_add(&h->silences, host, s);
+    } else if (s->seen == seen && !s->certain) {
+        s->certain = true;
+        VLOG_WARN("host %s is silent: nothing new of it for %lld s", host,
+                  time_wall() - seen);
+    } else if (s->seen != seen) {
+        s->certain = false;
+    }
+    s->seen = seen;
+    s->asked = true;
+}
+
+void
+heartbeat_reply(struct heartbeat *h, uint64_t seqno,
+                const struct json *results)
+{
+    if (seqno != h->txn || !results) {
+        return;
+    }
+    h->txn = 0;
+    if (directoryops_beat_is_new(results)) {
+        struct json *ops = json_array_create_empty();
+        directoryops_insert_beat(ops, h->host, time_wall());
+        (void) directorydb_send(h->db, ops);    /* Or the next time. */
+    }
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &h->silences) {
+        struct silence *s = node->data;
+        s->asked = false;
+    }
+    directoryops_silent(results, hear_of, h);
+    SHASH_FOR_EACH_SAFE (node, &h->silences) {
+        struct silence *s = node->data;
+        if (!s->asked) {
+            if (s->certain) {
+                VLOG_INFO("host %s is silent no longer", node->name);
+            }
+            free(s);
+            shash_delete(&h->silences, node);
+        }
+    }
+    if (h->janitor) {
+        remove_dead(h);
+    }
+}
+
+void
+heartbeat_set_janitor(struct heartbeat *h, bool janitor)
+{
+    h->janitor = janitor;
+}
+
+long long int
+heartbeat_silent(const struct heartbeat *h, const char *host)
+{
+    const struct silence *s = shash_find_data(&h->silences, host);
+    return s && s->certain ? MAX(time_wall() - s->seen, 1) : 0;
+}
+
+static void
+remove_dead(struct heartbeat *h)
+{
+    int after = directorydb_dead_after(h->db);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &h->silences) {
+        if (after && heartbeat_silent(h, node->name) > after) {
+            VLOG_WARN("host %s is removed from the directory: silent for "
+                      "more than %d s", node->name, after);
+            struct json *ops = json_array_create_empty();
+            directoryops_remove_host(ops, node->name);
+            (void) directorydb_send(h->db, ops);    /* Or the next time. */
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef AGENT_HEARTBEAT_H
+#define AGENT_HEARTBEAT_H 1
+
+/* Tells the shared directory every 30 s that this host lives, and asks it which
+ * hosts have not said so for 90 s.  One of those is silent when the same is
+ * found twice, so that a clock that is behind kills nobody.  BFD tells of the
+ * hosts that there is a tunnel to, within seconds; this of all. */
+
+#include "openvswitch/shash.h"
+#include "ovsdb/directorydb.h"
+
+struct heartbeat;
+
+struct heartbeat *heartbeat_create(struct directorydb *, const char *host);
+void heartbeat_destroy(struct heartbeat *);
+void heartbeat_run(struct heartbeat *);
+void heartbeat_wait(struct heartbeat *);
+/* As registrar_reply(). */
+void heartbeat_reply(struct heartbeat *, uint64_t seqno,
+                     const struct json *results);
+
+/* May this host remove others from the directory, that is, does it speak to
+ * the database with nobody's role?  Then it removes those that are silent for
+ * longer than the directory says. */
+void heartbeat_set_janitor(struct heartbeat *, bool janitor);
+
+/* For how many seconds a host has been silent; 0: it is not. */
+long long int heartbeat_silent(const struct heartbeat *, const char *host);
+
+#endif /* agent/heartbeat.h */
