@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attach import Lines, progress
 from lab import CommandFailed, LabError, wait_for
-from scale_world import (FAR_PEERS, NETWORK, UNDERLAY, VNI, cpu_seconds,
+from scale_world import (FAR_PEERS, NETWORK, UNDERLAY, cpu_seconds,
                          insert, median, memory, quantile)
 
 BRIDGE = "br-weft"

@@ -10,8 +10,8 @@ import time
 
 from attach import Lines, progress
 from lab import LabError
-from scale_agent import (BRIDGE, LEARNED, LOCATED, OUTPUT, PER_ENDPOINT,
-                         Times, add_times, one_more)
+from scale_agent import (BRIDGE, LEARNED, LOCATED, OUTPUT, Times,
+                         add_times, one_more)
 from scale_world import NETWORK, SUBNETS, VNI, World
 
 COOKIE = 0xf100f                # None of weftd's.

@@ -37,8 +37,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Database:
     """A connection to an ovsdb-server, RFC 7047, for one database.
 
-    'address' is the path of a unix socket as seen from here, or of a host of
-    the lab: its /proc/PID/root in front.
+    'path' is that of a unix socket; of a host of the lab, with the host's
+    /proc/PID/root in front.
     """
 
     def __init__(self, path, name="Weft"):
@@ -52,16 +52,26 @@ class Database:
     def close(self):
         self._socket.close()
 
+    def fileno(self):
+        return self._socket.fileno()
+
     def transact(self, *operations, database=None):
         """The results; LabError if one of them is an error."""
+        self.send(*operations, database=database)
+        return self.receive()
+
+    def send(self, *operations, database=None):
         self._id += 1
         message = json.dumps({
             "id": self._id, "method": "transact",
             "params": [database or self.name, *operations]}).encode()
         self.sent = time.monotonic_ns()
         self._socket.sendall(message)
+
+    def receive(self):
+        """The results of what was sent."""
         while True:
-            data = self._receive()
+            data = self._message()
             self.replied = time.monotonic_ns()
             answer = json.loads(data)
             if answer.get("id") == self._id:
@@ -81,7 +91,7 @@ class Database:
             operation["columns"] = columns
         return self.transact(operation, database=database)[0]["rows"]
 
-    def _receive(self):
+    def _message(self):
         """One message.  The server ends none with a newline, but sends the
         next only after something was asked, or for a probe."""
         depth_known = 0
