@@ -13,8 +13,6 @@
 
 VLOG_DEFINE_THIS_MODULE(heartbeat);
 
-enum { BEAT_MS = 30000, SILENT_S = 90 };
-
 /* A host that has said for a while nothing new. */
 struct silence {
     long long int seen;             /* When it did so last, by its clock. */
@@ -26,6 +24,7 @@ struct heartbeat {
     struct directorydb *db;
     char *host;
     struct shash silences;          /* Contains struct silence, by host. */
+    size_t n_hosts;
     long long int next;             /* When to beat. */
     uint64_t txn;                   /* On its way, or 0. */
     bool janitor;
@@ -54,6 +53,12 @@ heartbeat_destroy(struct heartbeat *h)
 }
 
 void
+heartbeat_set_hosts(struct heartbeat *h, size_t n)
+{
+    h->n_hosts = n;
+}
+
+void
 heartbeat_run(struct heartbeat *h)
 {
     if (time_msec() < h->next || !directorydb_connected(h->db)
@@ -61,9 +66,11 @@ heartbeat_run(struct heartbeat *h)
         return;
     }
     struct json *ops = json_array_create_empty();
-    directoryops_beat(ops, h->host, time_wall(), time_wall() - SILENT_S);
+    directoryops_beat(ops, h->host, time_wall(), time_wall()
+                      - directoryops_silent_after(h->n_hosts));
     h->txn = directorydb_send(h->db, ops);
-    h->next = time_msec() + BEAT_MS;
+    h->next = (time_msec()
+               + directoryops_beat_interval(h->n_hosts) * 1000LL);
 }
 
 void

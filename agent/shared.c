@@ -587,6 +587,7 @@ end_update(void *s_)
 {
     struct shared *s = s_;
     end_hosts(s);
+    heartbeat_set_hosts(s->heartbeat, shash_count(&s->hosts) + 1);
     bool lost = registrar_end(s->registrar);
     remotes_end(s->remotes, lost);
 }
