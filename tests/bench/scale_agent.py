@@ -355,33 +355,49 @@ class Heartbeats:
         time.sleep(max(0, self.due - time.monotonic()))
 
 
+def streamed(measured, known, during):
+    """1,000 frames a second to 'known' and back while 'during' runs: frames
+    sent, lost on the way there and on either way, the longest silence; and
+    what 'during' returned."""
+    measured.far.ask("clear", "cleared")
+    measured.probes[0].send(f"stream {known['mac']} {known['ipv4']}")
+    time.sleep(1)
+    result = during()
+    time.sleep(1)
+    sent, back, silence = measured.stop(0)
+    arrived, far_silence = map(int, measured.far.ask("count", "counted"))
+    return {"sent": sent, "lost there": sent - arrived,
+            "lost there and back": sent - back,
+            "longest silence ms": max(silence, far_silence) / 1e6}, result
+
+
 def killed(measured, world, db, known):
     """SIGKILL and start while 1,000 frames a second go to 'known' and back.
     A row that came in between passes once weftd has read everything and has
     compared it with the switch."""
-    far, row = measured.far, world.endpoint("far")
-    far.ask("clear", "cleared")
-    measured.probes[0].send(f"stream {known['mac']} {known['ipv4']}")
-    time.sleep(1)
-    measured.kill(9)
-    db.transact(insert("Endpoint", **row))
-    measured.seek(row)
-    time.sleep(1)
-    begin = measured.start()
-    passed, _ = measured.found(row)
-    measured.check()
-    cpu = measured.cpu()[0]
-    quiet = measured.settle()
-    time.sleep(1)
-    sent, back, silence = measured.stop(0)
-    arrived, far_silence = map(int, far.ask("count", "counted"))
+    def nothing():
+        measured.seek(world.endpoint("far"))    # As beside the real one.
+        time.sleep(3)
+        measured.stop()
+
+    def kill_and_start():
+        row = world.endpoint("far")
+        measured.kill(9)
+        db.transact(insert("Endpoint", **row))
+        measured.seek(row)
+        time.sleep(1)
+        begin = measured.start()
+        passed, _ = measured.found(row)
+        measured.check()
+        cpu, quiet = measured.cpu()[0], measured.settle()
+        return {"next endpoint passes s": (passed - begin) / 1e9,
+                "quiet s": (quiet - begin) / 1e9, "agent CPU s": cpu}
+
+    control, _ = streamed(measured, known, nothing)
+    frames, figures = streamed(measured, known, kill_and_start)
     rss, peak = measured.memory()
-    return {"sent": sent, "lost there": sent - arrived,
-            "lost there and back": sent - back,
-            "longest silence ms": max(silence, far_silence) / 1e6,
-            "next endpoint passes s": (passed - begin) / 1e9,
-            "quiet s": (quiet - begin) / 1e9, "agent CPU s": cpu,
-            "RSS MB": rss, "peak MB": peak}
+    return {**frames, **figures, "RSS MB": rss, "peak MB": peak,
+            "control": control}
 
 
 def instructions(measured, world, db, n):
