@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include "agent/agent-events.h"
+#include "agent/certificate.h"
 #include "agent/networks.h"
 #include "dirs.h"
 #include "netlink-socket.h"
@@ -38,9 +39,12 @@ create_source(struct agent *a)
                                         a->directory, &agent_filewatch_ops, a);
         return;
     }
+    char *name = (!s->name && s->certificate
+                  ? certificate_name(s->certificate) : NULL);
     a->remotes = remotes_create(a->sw, a->tunnels);
-    a->shared = shared_create(s->directory, s->name, s->address, a->directory,
-                              a->remotes, &agent_shared_ops, a);
+    a->shared = shared_create(s->directory, name ? name : s->name, s->address,
+                              a->directory, a->remotes, &agent_shared_ops, a);
+    free(name);
     endpoints_set_registrar(a->endpoints, shared_registrar(a->shared));
     gateway_set_remotes(a->gateway, a->remotes);
 }
@@ -220,6 +224,9 @@ agent_clean(struct agent *a)
     }
     sset_destroy(&names);
     a->leaving = true;
+    if (a->shared) {
+        shared_leave(a->shared);
+    }
 }
 
 bool
@@ -227,8 +234,15 @@ agent_is_clean(struct agent *a, char **errorp)
 {
     enum switchdb_bridge state
         = switchdb_bridge_state(a->db, a->datapath ? a->datapath : "");
-    if (!a->cleaned || (state != BRIDGE_ABSENT && state != BRIDGE_FOREIGN)) {
+    if (!a->cleaned || (state != BRIDGE_ABSENT && state != BRIDGE_FOREIGN)
+        || (a->shared && !shared_has_left(a->shared))) {
         return false;
+    } else if (a->shared && !shared_connected(a->shared)
+               && !a->clean_error) {
+        a->clean_error = xasprintf(
+            "all is removed here, but the directory does not answer and still "
+            "has what this host published: \"weft peer remove %s\" takes it "
+            "out", shared_host(a->shared));
     }
     *errorp = a->clean_error;
     a->clean_error = NULL;

@@ -5,6 +5,7 @@ weftd_SOURCES = \
 	agent/agent.c agent/agent.h \
 	agent/agent-events.c agent/agent-events.h \
 	agent/attachment.c agent/attachment.h \
+	agent/certificate.c agent/certificate.h \
 	agent/commands.def \
 	agent/control.c agent/control.h \
 	agent/control-commands.h \
@@ -25,6 +26,7 @@ weftd_SOURCES = \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
+	agent/neighbours.c agent/neighbours.h \
 	agent/netns.c agent/netns.h \
 	agent/networks.c agent/networks.h \
 	agent/ofswitch.c agent/ofswitch.h \

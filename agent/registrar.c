@@ -50,7 +50,6 @@ struct registration {
     bool move;
     bool alone;                     /* Something in a transaction with others
                                      * was a duplicate. */
-    char *moved_to;                 /* A host, or NULL. */
     long long int since;            /* Of the phase, or when it was put. */
     bool late;                      /* It was told that it waits. */
 };
@@ -91,6 +90,8 @@ struct registrar {
     struct hmapx stale;             /* Rows to be deleted. */
     uint64_t txn;                   /* On its way, or 0. */
     struct hmapx in_txn;            /* Registrations. */
+    bool leaving, left;             /* All rows are to go; have gone. */
+    uint64_t leave_txn;             /* On its way, or 0. */
     bool clear;                     /* The update is all that there is. */
     bool lost;                      /* Rows have gone in this update that were
                                      * to stay. */
@@ -100,6 +101,7 @@ struct registrar {
 
 static void send_rows(struct registrar *);
 static void send_self(struct registrar *);
+static void send_leave(struct registrar *);
 static void finish_rows(struct registrar *, const struct json *results);
 static void finish_self(struct registrar *, const struct json *results);
 static void tell(struct registrar *, struct registration *,
@@ -109,7 +111,13 @@ static void drop_registration(struct registrar *, struct registration *);
 static void drop_row(struct registrar *, struct own_row *);
 static void match_row(struct registrar *, struct own_row *);
 static void match_rows(struct registrar *, const struct registration *);
+static void tell_neighbours(const struct registrar *,
+                            const struct registration *,
+                            void (*)(struct neighbours *, uint32_t vni,
+                                     const struct in6_addr *,
+                                     struct eth_addr));
 static void look_at_claims(struct registrar *);
+static void refuse_duplicate(struct registrar *, struct registration *);
 static bool is_held_by_others(const struct registrar *,
                               const struct registration *,
                               struct remote_info *);
@@ -169,6 +177,9 @@ advance(struct registrar *r, struct registration *reg, long long int now)
     struct remote_info owner;
     if (reg->phase == RETRY && now >= reg->since + RETRY_MS) {
         set_phase(r, reg, NEW);
+    } else if (reg->phase == NEW && !reg->move
+               && is_held_by_others(r, reg, &owner)) {
+        refuse_duplicate(r, reg);
     } else if (reg->phase == CLAIMING
                && !is_held_by_others(r, reg, &owner)) {
         set_phase(r, reg, NEW);
@@ -198,7 +209,11 @@ registrar_run(struct registrar *r)
     HMAPX_FOR_EACH_SAFE (node, &r->todo) {
         advance(r, node->data, now);
     }
-    if (directorydb_connected(r->db) && directorydb_loaded(r->db)) {
+    if (!directorydb_connected(r->db) || !directorydb_loaded(r->db)) {
+        return;
+    } else if (r->leaving) {
+        send_leave(r);
+    } else {
         send_self(r);
         send_rows(r);
         look_at_claims(r);
@@ -222,6 +237,18 @@ registrar_wait(struct registrar *r)
     if (r->self_dirty && r->self_problem) {
         poll_timer_wait_until(r->self_retry);
     }
+}
+
+void
+registrar_leave(struct registrar *r)
+{
+    r->leaving = true;
+}
+
+bool
+registrar_has_left(const struct registrar *r)
+{
+    return r->left;
 }
 
 static bool
@@ -377,20 +404,10 @@ static void
 yield(struct registrar *r, struct registration *reg, const char *host)
 {
     VLOG_INFO("endpoint %s: taken over by host %s", reg->name, host);
-    free(reg->moved_to);
-    reg->moved_to = xstrdup(host);
-    set_phase(r, reg, QUIET);
-    struct own_row *row;
-    HMAP_FOR_EACH (row, node, &r->rows) {
-        if (row->registration == reg) {
-            row->registration = NULL;
-            hmapx_add(&r->stale, row);
-        }
-    }
-    reg->present = 0;
-    char *text = xasprintf("moved to host %s: detach it", host);
-    tell(r, reg, REGISTRAR_MOVED, text);
-    free(text);
+    char *name = xstrdup(reg->name);
+    drop_registration(r, reg);
+    r->ops->changed(name, REGISTRAR_MOVED, host, r->aux);
+    free(name);
 }
 
 void
@@ -408,7 +425,7 @@ registrar_claim(struct registrar *r, const struct directorydb_claim *claim)
     SHASH_FOR_EACH_SAFE (node, &r->registrations) {
         struct registration *reg = node->data;
         if (reg->vni == claim->vni && eth_addr_equals(reg->mac, claim->mac)
-            && !strcmp(claim->owner, r->host) && !reg->moved_to) {
+            && !strcmp(claim->owner, r->host)) {
             yield(r, reg, claim->host);
         }
     }
@@ -457,6 +474,11 @@ registrar_reply(struct registrar *r, uint64_t seqno,
     } else if (seqno == r->self_txn) {
         r->self_txn = 0;
         finish_self(r, results);
+    } else if (seqno == r->leave_txn) {
+        char *detail;
+        r->leave_txn = 0;
+        r->left = directoryops_result(results, &detail) != DIRECTORYOPS_RETRY;
+        free(detail);
     }
 }
 
@@ -519,6 +541,17 @@ finish_self(struct registrar *r, const struct json *results)
         r->self_retry = time_msec() + RETRY_MS;
     }
     free(detail);
+}
+
+/* After what is on its way. */
+static void
+send_leave(struct registrar *r)
+{
+    if (!r->txn && !r->self_txn && !r->leave_txn && !r->left) {
+        struct json *ops = json_array_create_empty();
+        directoryops_remove_host(ops, r->host);
+        r->leave_txn = directorydb_send(r->db, ops);
+    }
 }
 
 /* Puts the rows that lack into the transaction. */
@@ -673,6 +706,7 @@ finish_registration(struct registrar *r, struct registration *reg,
     case DIRECTORYOPS_DONE:
         reg->alone = reg->move = false;
         set_phase(r, reg, QUIET);
+        tell_neighbours(r, reg, neighbours_came);
         tell(r, reg, REGISTRAR_PUBLISHED, NULL);
         break;
     case DIRECTORYOPS_RETRY:
@@ -779,6 +813,20 @@ set_phase(struct registrar *r, struct registration *reg, enum phase phase)
     reg->phase = phase;
 }
 
+/* Of its addresses. */
+static void
+tell_neighbours(const struct registrar *r, const struct registration *reg,
+                void (*say)(struct neighbours *, uint32_t vni,
+                            const struct in6_addr *, struct eth_addr))
+{
+    for (size_t i = 0; i < reg->n_parts * 2; i++) {
+        const struct in6_addr *ip = &reg->parts[i / 2].ips[i % 2];
+        if (ipv6_addr_is_set(ip)) {
+            say(remotes_neighbours(r->remotes), reg->vni, ip, reg->mac);
+        }
+    }
+}
+
 static void
 drop_registration(struct registrar *r, struct registration *reg)
 {
@@ -789,10 +837,12 @@ drop_registration(struct registrar *r, struct registration *reg)
             hmapx_add(&r->stale, row);
         }
     }
+    if (reg->state == REGISTRAR_PUBLISHED) {
+        tell_neighbours(r, reg, neighbours_left);
+    }
     hmapx_find_and_delete(&r->todo, reg);
     hmapx_find_and_delete(&r->in_txn, reg);
     shash_find_and_delete(&r->registrations, reg->name);
-    free(reg->moved_to);
     free(reg->name);
     free(reg);
 }
@@ -813,7 +863,7 @@ static bool
 is_part(const struct registration *reg, const struct directorydb_endpoint *row)
 {
     const struct directorydb_endpoint *part = &reg->parts[row->part];
-    return (!strcmp(reg->name, row->name) && !reg->moved_to
+    return (!strcmp(reg->name, row->name)
             && row->part < reg->n_parts && row->vni == reg->vni
             && eth_addr_equals(row->mac, reg->mac)
             && ipv6_addr_equals(&row->ips[false], &part->ips[false])

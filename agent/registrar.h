@@ -23,7 +23,8 @@ enum registrar_state {
     REGISTRAR_TAKEN,                /* Another has its MAC or an address; tried
                                      * again. */
     REGISTRAR_REFUSED,              /* By the directory; likewise. */
-    REGISTRAR_MOVED,                /* Another host has taken it over. */
+    REGISTRAR_MOVED,                /* Another host, which the text names, has
+                                     * taken it over: it is put no longer. */
 };
 
 /* Called from registrar_run() and from the functions about rows. */
@@ -43,6 +44,11 @@ void registrar_wait(struct registrar *);
 
 /* This host, as others should reach it. */
 void registrar_set_self(struct registrar *, const struct peer *self);
+
+/* This host leaves for good: all of its rows are to go.  registrar_has_left()
+ * tells when they have. */
+void registrar_leave(struct registrar *);
+bool registrar_has_left(const struct registrar *);
 
 /* An endpoint of this host, in network 'vni'; 'move': it may be taken from
  * another host.  One of that name that was put before is replaced. */

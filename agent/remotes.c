@@ -18,6 +18,8 @@
 
 VLOG_DEFINE_THIS_MODULE(remotes);
 
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
 enum {
     FLOWS_A_TURN = 2000,            /* Sent in one turn of the loop. */
     TRIM_MIN = 1000,                /* Rows of one update, or flows read, that
@@ -34,6 +36,7 @@ struct segment {
     const struct network *net;      /* Borrowed; NULL: it is not listed. */
     size_t n;                       /* Endpoints in it. */
     bool watched;
+    bool used;                      /* Endpoints of this host reach it. */
 };
 
 struct host {
@@ -41,6 +44,7 @@ struct host {
     uint32_t id;                    /* What flows call it. */
     ofp_port_t ofport;              /* Of its tunnel; 0: none. */
     size_t n;                       /* Rows of it. */
+    bool needed;                    /* A tunnel to it is. */
     struct ovs_list members;        /* Contains struct member. */
 };
 
@@ -81,6 +85,7 @@ struct remote {
 struct remotes {
     struct ofswitch *sw;
     struct tunnels *tunnels;
+    struct neighbours *neighbours;
     struct hmap segments;           /* Contains struct segment. */
     struct hmap by_uuid, by_mac, by_name, by_ip;    /* Of struct remote. */
     struct shash hosts;             /* Contains struct host. */
@@ -114,9 +119,12 @@ static struct remote *find_ip(const struct remotes *, uint32_t vni,
 static uint8_t wanted_flows(const struct remotes *, const struct remote *);
 static void make_flow(const struct remote *, enum remote_flow,
                       struct plan_flow *);
+static struct remote *find_flow(const struct remotes *,
+                                const struct plan_flow *, enum remote_flow *);
 static void update_member(struct remotes *, const struct host *,
                           struct member *);
 static void count_member(struct remotes *, const struct remote *, int n);
+static void update_need(struct remotes *, struct host *);
 
 struct remotes *
 remotes_create(struct ofswitch *sw, struct tunnels *tunnels)
@@ -124,6 +132,7 @@ remotes_create(struct ofswitch *sw, struct tunnels *tunnels)
     struct remotes *rs = xzalloc(sizeof *rs);
     rs->sw = sw;
     rs->tunnels = tunnels;
+    rs->neighbours = neighbours_create(sw);
     hmap_init(&rs->segments);
     hmap_init(&rs->by_uuid);
     hmap_init(&rs->by_mac);
@@ -158,8 +167,15 @@ remotes_destroy(struct remotes *rs)
     hmap_destroy(&rs->by_ip);
     shash_destroy(&rs->hosts);
     plan_finish(&rs->stale);
+    neighbours_destroy(rs->neighbours);
     free(rs->leaving);
     free(rs);
+}
+
+struct neighbours *
+remotes_neighbours(const struct remotes *rs)
+{
+    return rs->neighbours;
 }
 
 /* Does another one, or the same again, have the flow's key by now? */
@@ -187,6 +203,10 @@ send_flows(struct remotes *rs, struct remote *r)
             make_flow(r, i, &flow);
             ofswitch_flow(rs->sw, &flow, wanted & bit);
             plan_flow_finish(&flow);
+            if (wanted & bit && i != FLOW_MAC) {
+                neighbours_came(rs->neighbours, r->segment->vni, &r->ips[i],
+                                r->mac);
+            }
             n++;
         }
     }
@@ -199,7 +219,10 @@ drop_stale(struct remotes *rs)
 {
     const struct plan_flow *flow;
     HMAP_FOR_EACH (flow, node, &rs->stale.flows) {
-        ofswitch_flow(rs->sw, flow, false);
+        enum remote_flow which;
+        if (!find_flow(rs, flow, &which)) {     /* Its row came meanwhile. */
+            ofswitch_flow(rs->sw, flow, false);
+        }
     }
     plan_clear(&rs->stale);
 }
@@ -292,11 +315,11 @@ remotes_set_list(struct remotes *rs, const struct peerlist *list)
 
 void
 remotes_watch(struct remotes *rs, const struct peerlist *list,
-              const struct sset *names)
+              const struct sset *names, const struct sset *used)
 {
     struct segment *segment;
     HMAP_FOR_EACH (segment, node, &rs->segments) {
-        segment->watched = false;
+        segment->watched = segment->used = false;
     }
     const char *name;
     SSET_FOR_EACH (name, names) {
@@ -309,6 +332,11 @@ remotes_watch(struct remotes *rs, const struct peerlist *list,
         }
         segment->net = net;
         segment->watched = true;
+        segment->used = sset_contains(used, name);
+    }
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &rs->hosts) {
+        update_need(rs, node->data);
     }
     struct remote *r;
     HMAP_FOR_EACH_SAFE (r, mac_node, &rs->by_mac) {
@@ -358,7 +386,7 @@ get_host(struct remotes *rs, const char *name)
     if (!host) {
         host = xzalloc(sizeof *host);
         host->name = xstrdup(name);
-        host->id = tunnels_need(rs->tunnels, name);
+        host->id = tunnels_hold(rs->tunnels, name);
         host->ofport = tunnels_port(rs->tunnels, name);
         ovs_list_init(&host->members);
         shash_add(&rs->hosts, name, host);
@@ -389,6 +417,11 @@ remotes_row(struct remotes *rs, const struct directorydb_endpoint *row)
     rs->n_update++;
     struct segment *segment = find_segment(rs, row->vni);
     if (!segment || !segment->watched) {
+        return;
+    } else if (hmap_count(&rs->by_mac) >= REMOTES_MAX) {
+        VLOG_WARN_RL(&rl, "more than %d endpoints of other hosts: endpoint %s "
+                     "of %s is passed over", REMOTES_MAX, row->name,
+                     row->host);
         return;
     }
     struct remote *old = find_mac(rs, row->vni, row->mac, row->part);
@@ -739,6 +772,10 @@ retire(struct remotes *rs, struct remote *r)
         if (ipv6_addr_is_set(&r->ips[i])) {
             hmap_remove(&rs->by_ip, &r->ip_nodes[i]);
         }
+        if (r->sent & 1u << i) {
+            neighbours_left(rs->neighbours, r->segment->vni, &r->ips[i],
+                            r->mac);
+        }
     }
     r->live = r->held = false;
     touch_parts(rs, r);
@@ -757,6 +794,7 @@ destroy(struct remotes *rs, struct remote *r)
     ovs_list_remove(&r->node);
     free(r);
     if (!--host->n) {
+        tunnels_need(rs->tunnels, host->name, false);
         tunnels_release(rs->tunnels, host->name);
         shash_find_and_delete(&rs->hosts, host->name);
         free(host->name);
@@ -925,5 +963,20 @@ count_member(struct remotes *rs, const struct remote *r, int n)
     if (!found->n) {
         ovs_list_remove(&found->node);
         free(found);
+    }
+    update_need(rs, r->host);
+}
+
+static void
+update_need(struct remotes *rs, struct host *host)
+{
+    bool needed = false;
+    const struct member *m;
+    LIST_FOR_EACH (m, node, &host->members) {
+        needed = needed || m->segment->used;
+    }
+    if (needed != host->needed) {
+        host->needed = needed;
+        tunnels_need(rs->tunnels, host->name, needed);
     }
 }

@@ -10,6 +10,7 @@
  * made when they are sent and not kept, and what the switch is found to have
  * is compared flow by flow while it is read. */
 
+#include "agent/neighbours.h"
 #include "agent/ofswitch.h"
 #include "agent/tunnels.h"
 #include "overlay/model.h"
@@ -20,6 +21,8 @@ struct remotes;
 
 struct remotes *remotes_create(struct ofswitch *, struct tunnels *);
 void remotes_destroy(struct remotes *);
+/* To be told of this host's own endpoints as well. */
+struct neighbours *remotes_neighbours(const struct remotes *);
 /* Gives the switch what has changed, as much as it takes. */
 void remotes_run(struct remotes *);
 void remotes_wait(struct remotes *);
@@ -29,9 +32,10 @@ bool remotes_sent(const struct remotes *);
 /* The networks, or their subnets, are other ones. */
 void remotes_set_list(struct remotes *, const struct peerlist *);
 /* Only the networks called 'names', all listed, are watched: of others nothing
- * is kept. */
+ * is kept.  Tunnels are needed to the hosts that have endpoints on those of
+ * 'used'. */
 void remotes_watch(struct remotes *, const struct peerlist *,
-                   const struct sset *names);
+                   const struct sset *names, const struct sset *used);
 
 /* An update of rows.  'own_lost' of the last: this host's own rows have gone,
  * too, and it did not ask for that.  If so much has gone at once that it looks

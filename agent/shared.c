@@ -19,6 +19,8 @@
 
 VLOG_DEFINE_THIS_MODULE(shared);
 
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
 enum {
     ADDRESS_RETRY_MS = 1000,
     /* A host whose row has gone has it back soon, if it lives. */
@@ -55,6 +57,7 @@ struct shared {
     struct sset watched;            /* Names of networks. */
     bool watch_unknown;             /* 'watched' may be another set. */
     long long int unwatch_at;       /* When to drop what is not used. */
+    bool leaving;                   /* See shared_leave(). */
     struct sset requested;          /* Names: somebody wants to attach. */
     const struct shared_ops *ops;
     void *aux;
@@ -172,7 +175,9 @@ shared_run(struct shared *s)
         /* Not before it is known which endpoints this host has. */
         registrar_run(s->registrar);
     }
-    heartbeat_run(s->heartbeat);
+    if (!s->leaving) {
+        heartbeat_run(s->heartbeat);
+    }
 }
 
 void
@@ -182,7 +187,9 @@ shared_wait(struct shared *s)
     if (directory_list(s->directory)) {
         registrar_wait(s->registrar);
     }
-    heartbeat_wait(s->heartbeat);
+    if (!s->leaving) {
+        heartbeat_wait(s->heartbeat);
+    }
     if (!s->self_known) {
         poll_timer_wait_until(s->address_at);
     }
@@ -265,6 +272,19 @@ shared_accept(struct shared *s)
         }
     }
     remotes_accept(s->remotes);
+}
+
+void
+shared_leave(struct shared *s)
+{
+    s->leaving = true;
+    registrar_leave(s->registrar);
+}
+
+bool
+shared_has_left(const struct shared *s)
+{
+    return registrar_has_left(s->registrar) || !shared_connected(s);
 }
 
 bool
@@ -398,10 +418,10 @@ add_domain(const struct peerlist *list, const char *name, struct sset *names)
     }
 }
 
-/* What it should be, of 'list'. */
+/* The networks that endpoints of this host reach, of 'list'. */
 static void
-get_wanted(const struct shared *s, const struct peerlist *list,
-           struct sset *names)
+get_used(const struct shared *s, const struct peerlist *list,
+         struct sset *names)
 {
     struct sset attached = SSET_INITIALIZER(&attached);
     s->ops->attached(&attached, s->aux);
@@ -409,14 +429,12 @@ get_wanted(const struct shared *s, const struct peerlist *list,
     SSET_FOR_EACH (name, &attached) {
         add_domain(list, name, names);
     }
-    SSET_FOR_EACH (name, &s->requested) {
-        add_domain(list, name, names);
-    }
     sset_destroy(&attached);
 }
 
 static void
-set_watch(struct shared *s, const struct peerlist *list)
+set_watch(struct shared *s, const struct peerlist *list,
+          const struct sset *used)
 {
     size_t n = 0;
     uint32_t *vnis = xmalloc((sset_count(&s->watched) + 1) * sizeof *vnis);
@@ -424,7 +442,7 @@ set_watch(struct shared *s, const struct peerlist *list)
     SSET_FOR_EACH (name, &s->watched) {
         vnis[n++] = peerlist_network(list, name)->vni;
     }
-    remotes_watch(s->remotes, list, &s->watched);
+    remotes_watch(s->remotes, list, &s->watched, used);
     directorydb_watch(s->db, vnis, n);
     free(vnis);
 }
@@ -443,9 +461,14 @@ update_watch(struct shared *s)
         s->unwatch_at = LLONG_MAX;
         sset_clear(&s->requested);
     }
-    struct sset wanted = SSET_INITIALIZER(&wanted);
-    get_wanted(s, list, &wanted);
+    struct sset used = SSET_INITIALIZER(&used);
+    get_used(s, list, &used);
+    struct sset wanted;
+    sset_clone(&wanted, &used);
     const char *name;
+    SSET_FOR_EACH (name, &s->requested) {
+        add_domain(list, name, &wanted);
+    }
     SSET_FOR_EACH (name, &s->watched) {
         if (!shrink && !sset_contains(&wanted, name)
             && peerlist_network(list, name)) {
@@ -458,7 +481,8 @@ update_watch(struct shared *s)
     }
     sset_swap(&s->watched, &wanted);
     sset_destroy(&wanted);
-    set_watch(s, list);
+    set_watch(s, list, &used);
+    sset_destroy(&used);
 }
 
 /* Has it gone in the update that is read? */
@@ -540,7 +564,11 @@ host_row(const char *name, const struct peer *peer, void *s_)
         }
         return;
     }
-    if (!h) {
+    if (!h && shash_count(&s->hosts) >= PEERS_MAX) {
+        VLOG_WARN_RL(&rl, "more than %d hosts: %s is passed over", PEERS_MAX,
+                     name);
+        return;
+    } else if (!h) {
         h = xzalloc(sizeof *h);
         shash_add(&s->hosts, name, h);
     }

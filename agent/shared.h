@@ -54,6 +54,11 @@ const struct heartbeat *shared_heartbeat(const struct shared *);
 size_t shared_held_peers(const struct shared *);
 void shared_accept(struct shared *);
 
+/* Takes all that the directory has of this host out of it.
+ * shared_has_left() tells when that is done, or cannot be done now. */
+void shared_leave(struct shared *);
+bool shared_has_left(const struct shared *);
+
 bool shared_connected(const struct shared *);
 /* What is wrong with this host's part, or NULL. */
 const char *shared_problem(const struct shared *);

@@ -30,6 +30,8 @@ enum {
     PEERLIST_LINE_MAX = 190,        /* Bytes of one of its lines. */
     NETWORKS_MAX = 4096,
     PEERS_MAX = 16384,
+    REMOTES_MAX = 1 << 20,          /* Rows of other hosts' endpoints that one
+                                     * host watches. */
     VXLAN_PORT = 4789,              /* RFC 7348, section 5. */
     VXLAN_OVERHEAD_IPV4 = 50,       /* Outer Ethernet to inner Ethernet: */
     VXLAN_OVERHEAD_IPV6 = 70,       /* 14 + 20 or 40 + 8 + 8 bytes. */
@@ -145,6 +147,8 @@ struct endpoint {
     int mtu;                        /* 0: follow the underlay. */
     struct publish publishes[PUBLISHES_MAX];
     size_t n_publishes;
+    char *moved_to;                 /* Owned.  The host that has taken over
+                                     * what it has, or NULL. */
 };
 
 /* A VXLAN port on the bridge, to one peer. */

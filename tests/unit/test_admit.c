@@ -29,6 +29,11 @@ struct world {
     struct endpoint endpoints[8];
     size_t n;
     const char *port_taken;
+    bool known;                     /* A directory tells of 'others'. */
+    struct in6_addr others[8];      /* Addresses of other hosts' endpoints,
+                                     * all in network 'small'. */
+    size_t n_others;
+    struct eth_addr other_mac;
 };
 
 static bool
@@ -36,6 +41,20 @@ port_taken(const char *port, const void *w_)
 {
     const struct world *w = w_;
     return w->port_taken && !strcmp(port, w->port_taken);
+}
+
+static bool
+is_other(uint32_t vni, const struct in6_addr *ip, struct eth_addr mac,
+         struct admit_other *other, const void *w_)
+{
+    const struct world *w = w_;
+    *other = (struct admit_other) { "web", "hostb" };
+    for (size_t i = 0; ip && i < w->n_others; i++) {
+        if (vni == 101 && ipv6_addr_equals(ip, &w->others[i])) {
+            return true;
+        }
+    }
+    return !ip && eth_addr_equals(mac, w->other_mac);
 }
 
 /* Asks for 'line'; on success the endpoint joins the world.  Returns the
@@ -50,6 +69,8 @@ ask(struct world *w, const char *line, const struct endpoint **existing)
         .mtu = 1450,
         .port_taken = port_taken,
         .aux = w,
+        .is_other = w->known ? is_other : NULL,
+        .other_aux = w,
     };
     struct attach_request req;
     char **words;
@@ -279,10 +300,50 @@ test_addresses_come_back(void **state)
                               &w->endpoints[1].ips[0]));
 }
 
+static void
+add_other(struct world *w, const char *ip)
+{
+    assert_true(address_parse(ip, &w->others[w->n_others++]));
+}
+
+/* With a directory, automatic addresses are of the whole subnet, and what
+ * other hosts have is theirs. */
+static void
+test_directory(void **state)
+{
+    struct world *w = *state;
+    w->known = true;
+    assert_true(eth_addr_from_string("0a:57:aa:aa:aa:aa", &w->other_mac));
+    add_other(w, "10.2.0.2");
+    add_other(w, "10.2.0.3");
+
+    expect_error(w, "a --network small --ip 10.2.0.2/29",
+                 "address 10.2.0.2 is taken by endpoint web of host hostb: "
+                 "give another, or --move to take it over");
+    expect_error(w, "a --network small --mac 0a:57:aa:aa:aa:aa",
+                 "MAC 0a:57:aa:aa:aa:aa is taken by endpoint web of host "
+                 "hostb");
+    expect_ok(w, "moved --network small --ip 10.2.0.2/29 --move");
+
+    /* 10.2.0.1 is nobody's: a gateway's by default.  Of 2 to 6 three are
+     * left, none of which is in this host's slice alone. */
+    expect_ok(w, "b --network small");
+    expect_ok(w, "c --network small");
+    expect_ok(w, "d --network small");
+    for (size_t i = 1; i < w->n; i++) {
+        struct admit_other other;
+        assert_false(is_other(101, &w->endpoints[i].ips[0].addr,
+                              eth_addr_zero, &other, w));
+    }
+    expect_error(w, "e --network small",
+                 "no free address in subnet 10.2.0.0/29 of network small");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeating, setup, teardown),
         cmocka_unit_test_setup_teardown(test_automatic_beside_chosen, setup,
