@@ -223,8 +223,8 @@ LINES = (
 RATIOS = (
     ("all in / (load alone + floor's flows)", 2,
      lambda r: ratio(value(r, "first start", "endpoints' flows s"),
-                     "floor" in r and r["load alone"]["s"]
-                     + r["floor"]["flows s"])),
+                     "floor" in r and "load alone" in r
+                     and r["load alone"]["s"] + r["floor"]["flows s"])),
     ("tunnels' flows / floor's tunnels", 2,
      lambda r: ratio(value(r, "first start", "tunnels' flows s"),
                      value(r, "floor", "tunnels s"))),
