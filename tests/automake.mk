@@ -139,8 +139,11 @@ check-system: all
 	    WEFT_BUILD='$(abs_builddir)' $(PYTEST) $(PYTEST_FLAGS) .
 .PHONY: check-system
 
-# --- benchmark: prints ratios, asserts nothing on time; needs root ---------
-EXTRA_PROGRAMS = tests/bench/floor tests/bench/firstping
+# --- benchmarks: print ratios, assert nothing on time; need root -----------
+BENCH_ATTACH = tests/bench/floor tests/bench/firstping
+BENCH_SCALE = tests/bench/scale_flows tests/bench/scale_load \
+	tests/bench/scale_probe tests/bench/scale_vtep
+EXTRA_PROGRAMS = $(BENCH_ATTACH) $(BENCH_SCALE)
 CLEANFILES += $(EXTRA_PROGRAMS)
 tests_bench_floor_SOURCES = tests/bench/floor.c \
 	agent/netns.c agent/netns.h \
@@ -154,7 +157,23 @@ tests_bench_firstping_SOURCES = tests/bench/firstping.c
 EXTRA_DIST += tests/bench/attach.py tests/bench/runner.py \
 	tests/bench/by-hand.sh
 BENCH_FLAGS =
-bench: all $(EXTRA_PROGRAMS)
+bench: all $(BENCH_ATTACH)
 	/usr/bin/python3 -B '$(srcdir)/tests/bench/attach.py' \
 	    --build '$(abs_builddir)' $(BENCH_FLAGS)
 .PHONY: bench
+
+tests_bench_scale_flows_SOURCES = tests/bench/scale_flows.c
+tests_bench_scale_flows_LDADD = $(OVS_LIBS)
+tests_bench_scale_load_SOURCES = tests/bench/scale_load.c
+tests_bench_scale_load_LDADD = $(OVS_LIBS)
+tests_bench_scale_probe_SOURCES = tests/bench/scale_probe.c \
+	tests/bench/scale_frame.h
+tests_bench_scale_vtep_SOURCES = tests/bench/scale_vtep.c \
+	tests/bench/scale_frame.h
+EXTRA_DIST += tests/bench/scale.py tests/bench/scale_agent.py \
+	tests/bench/scale_directory.py tests/bench/scale_floor.py \
+	tests/bench/scale_world.py
+bench-scale: all $(BENCH_SCALE)
+	/usr/bin/python3 -B '$(srcdir)/tests/bench/scale.py' \
+	    --build '$(abs_builddir)' $(BENCH_FLAGS)
+.PHONY: bench-scale
