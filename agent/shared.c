@@ -615,7 +615,9 @@ end_update(void *s_)
 {
     struct shared *s = s_;
     end_hosts(s);
-    heartbeat_set_hosts(s->heartbeat, shash_count(&s->hosts) + 1);
+    size_t n_hosts = shash_count(&s->hosts) + 1;
+    heartbeat_set_hosts(s->heartbeat, n_hosts);
+    directorydb_set_hosts(s->db, n_hosts);
     bool lost = registrar_end(s->registrar);
     remotes_end(s->remotes, lost);
 }

@@ -29,6 +29,12 @@ enum {
     /* A database that was restored from a backup counts its transactions from
      * the start again, and would be taken for a server that lags behind. */
     STALE_MAX_MS = 3000,
+    /* A server that is not heard of for so long is asked whether it lives.  It
+     * does nothing else while it sends somebody all that he watches; who gives
+     * up too soon comes again, and has it do that again. */
+    PROBE_LOADING_MS = 60000,
+    PROBE_MIN_MS = 5000,
+    PROBE_HOST_MS = 20,             /* For each host. */
 };
 
 /* What is asked for.  Rows of tables that are 'kept' stand in 'rows'; those of
@@ -112,6 +118,7 @@ directorydb_create(const char *remotes, const char *host,
     ovsdb_cs_set_leader_only(db->cs, false);
     ovsdb_cs_set_shuffle_remotes(db->cs, true);
     ovsdb_cs_set_remote(db->cs, remotes, true);
+    ovsdb_cs_set_probe_interval(db->cs, PROBE_LOADING_MS);
     set_condition(db, "Claim", json_array_create_2(
         clause("owner", json_string_create(host)),
         clause("host", json_string_create(host))));
@@ -187,6 +194,12 @@ directorydb_wait(struct directorydb *db)
     if (db->down_since != LLONG_MAX) {
         poll_timer_wait_until(db->down_since + STALE_MAX_MS);
     }
+}
+
+void
+directorydb_set_hosts(struct directorydb *db, size_t n)
+{
+    ovsdb_cs_set_probe_interval(db->cs, MAX(PROBE_MIN_MS, n * PROBE_HOST_MS));
 }
 
 bool

@@ -61,6 +61,10 @@ void directorydb_destroy(struct directorydb *);
 void directorydb_run(struct directorydb *);
 void directorydb_wait(struct directorydb *);
 
+/* How many hosts there are: the more, the longer a server may be busy with
+ * others before it is taken for dead. */
+void directorydb_set_hosts(struct directorydb *, size_t n);
+
 /* Is there a server that takes transactions? */
 bool directorydb_connected(const struct directorydb *);
 /* Has it all been read once? */
