@@ -4,9 +4,10 @@
 #define AGENT_HEARTBEAT_H 1
 
 /* Tells the shared directory every 30 s that this host lives, and asks it which
- * hosts have not said so for 90 s.  One of those is silent when the same is
- * found twice, so that a clock that is behind kills nobody.  BFD tells of the
- * hosts that there is a tunnel to, within seconds; this of all. */
+ * hosts have not said so for 90 s.  One of those is silent when it misses two
+ * beats while we listen, so that a clock that is behind kills nobody, nor does
+ * a database that was away.  BFD tells of the hosts that there is a tunnel to,
+ * within seconds; this of all. */
 
 #include "openvswitch/shash.h"
 #include "ovsdb/directorydb.h"
@@ -23,10 +24,10 @@ void heartbeat_reply(struct heartbeat *, uint64_t seqno,
 
 /* May this host remove others from the directory, that is, does it speak to
  * the database with nobody's role?  Then it removes those that are silent for
- * longer than the directory says. */
+ * longer than the directory says, while this one listened. */
 void heartbeat_set_janitor(struct heartbeat *, bool janitor);
 
-/* For how many seconds a host has been silent; 0: it is not. */
+/* For how many seconds a host has been silent, by its clock; 0: it is not. */
 long long int heartbeat_silent(const struct heartbeat *, const char *host);
 
 #endif /* agent/heartbeat.h */

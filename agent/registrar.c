@@ -53,6 +53,8 @@ struct registration {
     char *moved_to;                 /* A host, or NULL. */
     long long int since;            /* Of the phase, or when it was put. */
     bool late;                      /* It was told that it waits. */
+    bool lost;                      /* A row has gone in this update, and was
+                                     * to stay. */
 };
 
 /* A row of ours as it stands in the directory. */
@@ -80,6 +82,7 @@ struct registrar {
     bool self_known;
     struct peer self_row;           /* What stands there. */
     bool self_exists, self_dirty;
+    bool self_existed;              /* Before this update. */
     uint64_t self_txn;              /* On its way, or 0. */
     char *self_problem;
     long long int self_retry;       /* After a refusal. */
@@ -91,8 +94,6 @@ struct registrar {
     struct hmapx stale;             /* Rows to be deleted. */
     uint64_t txn;                   /* On its way, or 0. */
     struct hmapx in_txn;            /* Registrations. */
-    bool lost;                      /* Rows have gone in this update that were
-                                     * to stay. */
     const struct registrar_ops *ops;
     void *aux;
 };
@@ -303,12 +304,13 @@ registrar_remove(struct registrar *r, const char *name)
 void
 registrar_begin(struct registrar *r, bool clear)
 {
-    r->lost = false;
+    r->self_existed = r->self_exists;
     struct own_row *row;
     HMAP_FOR_EACH (row, node, &r->rows) {
         row->unseen = clear;
     }
     if (clear) {
+        registrar_host_row(r, NULL);
         struct own_claim *claim;
         HMAP_FOR_EACH_SAFE (claim, node, &r->claims) {
             hmap_remove(&r->claims, &claim->node);
@@ -349,12 +351,8 @@ static void
 row_gone(struct registrar *r, struct own_row *row)
 {
     struct registration *reg = row->registration;
-    if (!row->deleting) {
-        r->lost = true;
-    }
     if (reg && reg->phase == QUIET) {
-        VLOG_WARN("endpoint %s: its row has gone from the directory: put "
-                  "back", reg->name);
+        reg->lost = true;           /* If no other comes in place of it. */
         set_phase(r, reg, NEW);
     }
     drop_row(r, row);
@@ -434,7 +432,18 @@ registrar_end(struct registrar *r)
             row_gone(r, row);
         }
     }
-    return r->lost;
+    bool lost = r->self_existed && !r->self_exists;
+    struct hmapx_node *node;
+    HMAPX_FOR_EACH (node, &r->todo) {
+        struct registration *reg = node->data;
+        if (reg->lost) {
+            VLOG_WARN("endpoint %s: its row has gone from the directory: put "
+                      "back", reg->name);
+            reg->lost = false;
+            lost = true;
+        }
+    }
+    return lost;
 }
 
 void
@@ -677,7 +686,9 @@ finish_registration(struct registrar *r, struct registration *reg,
         } else if (result == DIRECTORYOPS_DUPLICATE) {
             refuse_duplicate(r, reg);
         } else if (result == DIRECTORYOPS_NO_NETWORK) {
-            refuse(r, reg, REGISTRAR_REFUSED,
+            /* It is listed here, so somebody has just removed it, or by
+             * mistake. */
+            refuse(r, reg, REGISTRAR_WAITING,
                    "its network is not in the directory");
         } else {
             refuse(r, reg, REGISTRAR_REFUSED, detail);
@@ -810,22 +821,37 @@ is_part(const struct registration *reg, const struct directorydb_endpoint *row)
             && ipv6_addr_equals(&row->ips[true], &part->ips[true]));
 }
 
+/* The row of a part that another has come in place of: by the directory's
+ * indexes it has gone, which is told later in the same update. */
+static void
+forget_part(struct registrar *r, const struct registration *reg, uint8_t part)
+{
+    struct own_row *row;
+    HMAP_FOR_EACH (row, node, &r->rows) {
+        if (row->registration == reg && row->row.part == part) {
+            row->registration = NULL;
+        }
+    }
+}
+
 /* Whose row is it?  One that is nobody's is to go. */
 static void
 match_row(struct registrar *r, struct own_row *row)
 {
     struct registration *reg = shash_find_data(&r->registrations,
                                                row->row.name);
-    if (!reg || !is_part(reg, &row->row)
-        || reg->present & 1u << row->row.part) {
+    if (!reg || !is_part(reg, &row->row)) {
         hmapx_add(&r->stale, row);
         return;
+    } else if (reg->present & 1u << row->row.part) {
+        forget_part(r, reg, row->row.part);
     }
     hmapx_find_and_delete(&r->stale, row);
     row->registration = reg;
     reg->present |= 1u << row->row.part;
     if (reg->phase != SENT && reg->present == (1u << reg->n_parts) - 1) {
         set_phase(r, reg, QUIET);
+        reg->lost = false;
         tell(r, reg, REGISTRAR_PUBLISHED, NULL);
     }
 }

@@ -448,7 +448,7 @@ remotes_end(struct remotes *rs, bool own_lost)
     size_t total = hmap_count(&rs->by_uuid);
     bool one_host;
     size_t n = count_leaving(rs, &one_host);
-    bool hold = n >= 2 && n * 2 > total && (own_lost || !one_host);
+    bool hold = n && (own_lost || (n >= 2 && n * 2 > total && !one_host));
     if (hold) {
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" endpoints of other hosts are "
                   "gone from the directory at once: held in force", n, total);

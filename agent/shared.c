@@ -467,9 +467,6 @@ begin_update(bool clear, void *s_)
         struct host_entry *h = node->data;
         h->leaving = clear && !h->gone_at;
     }
-    if (clear) {
-        registrar_host_row(s->registrar, NULL);
-    }
     remotes_begin(s->remotes, clear);
     registrar_begin(s->registrar, clear);
 }
@@ -540,9 +537,9 @@ host_row(const char *name, const struct peer *peer, void *s_)
 }
 
 /* Hosts that have gone; if they are so many at once that it looks like a
- * mistake, they stay. */
+ * mistake, or rows of this one have gone with them ('own_lost'), they stay. */
 static void
-end_hosts(struct shared *s)
+end_hosts(struct shared *s, bool own_lost)
 {
     size_t n = 0;
     struct shash_node *node;
@@ -553,7 +550,7 @@ end_hosts(struct shared *s)
     if (!n) {
         return;
     }
-    bool hold = n >= 2 && n * 2 > shash_count(&s->hosts);
+    bool hold = own_lost || (n >= 2 && n * 2 > shash_count(&s->hosts));
     if (hold) {
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" hosts are gone from the "
                   "directory at once: held in force", n,
@@ -572,8 +569,8 @@ static void
 end_update(void *s_)
 {
     struct shared *s = s_;
-    end_hosts(s);
     bool lost = registrar_end(s->registrar);
+    end_hosts(s, lost);
     remotes_end(s->remotes, lost);
 }
 
