@@ -32,19 +32,51 @@ ofswitch_read_watch(bool known, struct ovs_list *messages)
     append_async_config(messages);
 }
 
-void
-ofswitch_read_request(struct ovs_list *messages)
+static void
+append_flow_request(struct ovs_list *messages, uint8_t table,
+                    uint64_t cookie, uint64_t cookie_mask)
 {
     struct ofputil_flow_stats_request fsr = {
-        .cookie = htonll(COOKIE_OURS),
-        .cookie_mask = htonll(COOKIE_OURS_MASK),
+        .cookie = htonll(cookie),
+        .cookie_mask = htonll(cookie_mask),
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .table_id = OFPTT_ALL,
+        .table_id = table,
     };
     match_init_catchall(&fsr.match);
     append(messages, ofputil_encode_flow_stats_request(&fsr,
                                                        OFSWITCH_PROTOCOL));
+}
+
+/* Of the tables that are as large as the directory, cookie by cookie. */
+static void
+append_portions(struct ovs_list *messages)
+{
+    for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
+        if (pipeline_table_is_learned(t->id)) {
+            append_flow_request(messages, t->id,
+                                pipeline_cookie(COOKIE_STATIC, 0),
+                                UINT64_MAX);
+        } else {
+            append_flow_request(messages, t->id, COOKIE_OURS,
+                                COOKIE_OURS_MASK);
+        }
+    }
+    for (uint32_t i = 0; i < COOKIES_REMOTE; i++) {
+        append_flow_request(messages, OFPTT_ALL,
+                            pipeline_cookie(COOKIE_REMOTE, i), UINT64_MAX);
+    }
+}
+
+void
+ofswitch_read_request(bool known, struct ovs_list *messages)
+{
+    if (known) {
+        append_portions(messages);
+    } else {
+        append_flow_request(messages, OFPTT_ALL, COOKIE_OURS,
+                            COOKIE_OURS_MASK);
+    }
     append(messages, ofputil_encode_group_desc_request(OFSWITCH_VERSION,
                                                        OFPG_ALL));
     append(messages, ofputil_encode_meter_request(

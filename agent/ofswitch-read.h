@@ -14,8 +14,10 @@
 /* For a new connection: to be told of changes by others, and of packets.
  * 'known': no table is the switch's own. */
 void ofswitch_read_watch(bool known, struct ovs_list *messages);
-/* Everything of ours; the last message is a barrier request. */
-void ofswitch_read_request(struct ovs_list *messages);
+/* Everything of ours; the last message is a barrier request.  While a switch
+ * answers it forwards nothing (datapath netdev), so what may be much is asked
+ * for in portions. */
+void ofswitch_read_request(bool known, struct ovs_list *messages);
 
 /* Each adds what of ours a reply has to the plan; but not a flow that 'take'
  * says it has taken note of.  What the switch has learned is passed over. */

@@ -260,7 +260,7 @@ start_reading(struct ofswitch *sw)
     if (!sw->reread) {
         ofswitch_read_watch(sw->known, &messages);
     }
-    ofswitch_read_request(&messages);
+    ofswitch_read_request(sw->known, &messages);
     const struct ofpbuf *barrier = CONTAINER_OF(ovs_list_back(&messages),
                                                 struct ofpbuf, list_node);
     sw->barrier_xid = ((const struct ofp_header *) barrier->data)->xid;

@@ -94,6 +94,8 @@ struct registrar {
     struct hmapx stale;             /* Rows to be deleted. */
     uint64_t txn;                   /* On its way, or 0. */
     struct hmapx in_txn;            /* Registrations. */
+    bool clear;                     /* The update is all that there is. */
+    size_t n_lost;                  /* Registrations that are 'lost'. */
     const struct registrar_ops *ops;
     void *aux;
 };
@@ -105,6 +107,7 @@ static void finish_self(struct registrar *, const struct json *results);
 static void tell(struct registrar *, struct registration *,
                  enum registrar_state, const char *text);
 static void set_phase(struct registrar *, struct registration *, enum phase);
+static void set_lost(struct registrar *, struct registration *, bool lost);
 static void drop_registration(struct registrar *, struct registration *);
 static void drop_row(struct registrar *, struct own_row *);
 static void match_row(struct registrar *, struct own_row *);
@@ -305,12 +308,13 @@ void
 registrar_begin(struct registrar *r, bool clear)
 {
     r->self_existed = r->self_exists;
-    struct own_row *row;
-    HMAP_FOR_EACH (row, node, &r->rows) {
-        row->unseen = clear;
-    }
+    r->clear = clear;
     if (clear) {
         registrar_host_row(r, NULL);
+        struct own_row *row;
+        HMAP_FOR_EACH (row, node, &r->rows) {
+            row->unseen = true;
+        }
         struct own_claim *claim;
         HMAP_FOR_EACH_SAFE (claim, node, &r->claims) {
             hmap_remove(&r->claims, &claim->node);
@@ -352,7 +356,7 @@ row_gone(struct registrar *r, struct own_row *row)
 {
     struct registration *reg = row->registration;
     if (reg && reg->phase == QUIET) {
-        reg->lost = true;           /* If no other comes in place of it. */
+        set_lost(r, reg, true);     /* If no other comes in place of it. */
         set_phase(r, reg, NEW);
     }
     drop_row(r, row);
@@ -423,8 +427,8 @@ registrar_claim_gone(struct registrar *r, const struct uuid *uuid)
     }
 }
 
-bool
-registrar_end(struct registrar *r)
+static void
+drop_unseen(struct registrar *r)
 {
     struct own_row *row;
     HMAP_FOR_EACH_SAFE (row, node, &r->rows) {
@@ -432,7 +436,12 @@ registrar_end(struct registrar *r)
             row_gone(r, row);
         }
     }
-    bool lost = r->self_existed && !r->self_exists;
+}
+
+/* Says which have lost a row, and no other has come in place of it. */
+static void
+report_lost(struct registrar *r)
+{
     struct hmapx_node *node;
     HMAPX_FOR_EACH (node, &r->todo) {
         struct registration *reg = node->data;
@@ -440,8 +449,20 @@ registrar_end(struct registrar *r)
             VLOG_WARN("endpoint %s: its row has gone from the directory: put "
                       "back", reg->name);
             reg->lost = false;
-            lost = true;
         }
+    }
+    r->n_lost = 0;
+}
+
+bool
+registrar_end(struct registrar *r)
+{
+    if (r->clear) {
+        drop_unseen(r);
+    }
+    bool lost = r->n_lost || (r->self_existed && !r->self_exists);
+    if (r->n_lost) {
+        report_lost(r);
     }
     return lost;
 }
@@ -781,6 +802,13 @@ set_phase(struct registrar *r, struct registration *reg, enum phase phase)
 }
 
 static void
+set_lost(struct registrar *r, struct registration *reg, bool lost)
+{
+    r->n_lost += lost - reg->lost;
+    reg->lost = lost;
+}
+
+static void
 drop_registration(struct registrar *r, struct registration *reg)
 {
     struct own_row *row;
@@ -790,6 +818,7 @@ drop_registration(struct registrar *r, struct registration *reg)
             hmapx_add(&r->stale, row);
         }
     }
+    set_lost(r, reg, false);
     hmapx_find_and_delete(&r->todo, reg);
     hmapx_find_and_delete(&r->in_txn, reg);
     shash_find_and_delete(&r->registrations, reg->name);
@@ -851,7 +880,7 @@ match_row(struct registrar *r, struct own_row *row)
     reg->present |= 1u << row->row.part;
     if (reg->phase != SENT && reg->present == (1u << reg->n_parts) - 1) {
         set_phase(r, reg, QUIET);
-        reg->lost = false;
+        set_lost(r, reg, false);
         tell(r, reg, REGISTRAR_PUBLISHED, NULL);
     }
 }

@@ -20,8 +20,8 @@ VLOG_DEFINE_THIS_MODULE(remotes);
 
 enum {
     FLOWS_A_TURN = 2000,            /* Sent in one turn of the loop. */
-    TRIM_MIN = 1000,                /* Rows of one update that are worth giving
-                                     * memory back for. */
+    TRIM_MIN = 1000,                /* Rows of one update, or flows read, that
+                                     * are worth giving memory back for. */
 };
 
 /* The flows of one: of its MAC and of its addresses. */
@@ -90,6 +90,8 @@ struct remotes {
                                      * update. */
     size_t n_leaving, allocated_leaving;
     size_t n_update;                /* Rows of the update. */
+    bool trim;                      /* Much was read or sent, whose memory is
+                                     * to be given back. */
     size_t n_held;
     struct plan stale;              /* Found in the switch, of nobody. */
     size_t n_observed;
@@ -237,6 +239,10 @@ remotes_run(struct remotes *rs)
     }
     if (ovs_list_is_empty(&rs->dirty)) {
         drop_stale(rs);
+    }
+    if (rs->trim && remotes_sent(rs) && ofswitch_synced(rs->sw)) {
+        rs->trim = false;
+        malloc_trim(0);
     }
 }
 
@@ -468,6 +474,7 @@ remotes_end(struct remotes *rs, bool own_lost)
     }
     rs->n_leaving = 0;
     if (rs->n_update >= TRIM_MIN) {
+        rs->trim = true;
         free(rs->leaving);
         rs->leaving = NULL;
         rs->allocated_leaving = 0;
@@ -565,11 +572,13 @@ remotes_observed(struct remotes *rs, const struct plan_flow *flow)
 void
 remotes_wanted(struct remotes *rs, struct plan *plan)
 {
+    size_t n_lacking = 0;
     struct remote *r;
     HMAP_FOR_EACH (r, mac_node, &rs->by_mac) {
         r->sent = r->have;
         if (wanted_flows(rs, r) != r->sent) {
             touch(rs, r);
+            n_lacking++;
         }
     }
     struct shash_node *node;
@@ -586,6 +595,9 @@ remotes_wanted(struct remotes *rs, struct plan *plan)
     /* The first reading after a start may show that the directory has lost
      * much of what was in force before. */
     size_t n = hmap_count(&rs->stale.flows);
+    VLOG_INFO("%"PRIuSIZE" endpoints of other hosts: %"PRIuSIZE" flows read, "
+              "%"PRIuSIZE" of nobody, %"PRIuSIZE" endpoints lack some",
+              hmap_count(&rs->by_mac), rs->n_observed, n, n_lacking);
     rs->stale_held = 0;
     if (!rs->trusted && n >= 2 * N_FLOWS && n * 2 > rs->n_observed) {
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" flows for endpoints of other "
@@ -596,9 +608,7 @@ remotes_wanted(struct remotes *rs, struct plan *plan)
     } else {
         rs->trusted = true;
     }
-    if (rs->n_observed >= TRIM_MIN) {
-        malloc_trim(0);
-    }
+    rs->trim = rs->trim || rs->n_observed >= TRIM_MIN;
 }
 
 static void

@@ -47,8 +47,7 @@ struct shared {
     bool self_known;                /* Its address is. */
     long long int address_at;       /* When to look for it again. */
     struct shash hosts;             /* Contains struct host_entry. */
-    bool clear;                     /* The update that is read is all there
-                                     * is. */
+    size_t n_leaving, n_gone;       /* Of them. */
     unsigned int sections_seqno;    /* What was read. */
     bool sections_read;
     struct peerlist *candidate;     /* The first list, while what is on its
@@ -74,6 +73,9 @@ static void look_for_address(struct shared *);
 static void read_sections(struct shared *);
 static void update_watch(struct shared *);
 static void forget_gone(struct shared *);
+static void set_leaving(struct shared *, struct host_entry *, bool leaving);
+static void set_gone(struct shared *, struct host_entry *,
+                     long long int gone_at);
 
 static const struct directorydb_events db_events = {
     .begin = begin_update,
@@ -190,11 +192,13 @@ shared_wait(struct shared *s)
     if (s->watch_unknown) {
         poll_immediate_wake();
     }
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &s->hosts) {
-        const struct host_entry *h = node->data;
-        if (h->gone_at && h->gone_at != LLONG_MAX) {
-            poll_timer_wait_until(h->gone_at);
+    if (s->n_gone) {
+        struct shash_node *node;
+        SHASH_FOR_EACH (node, &s->hosts) {
+            const struct host_entry *h = node->data;
+            if (h->gone_at && h->gone_at != LLONG_MAX) {
+                poll_timer_wait_until(h->gone_at);
+            }
         }
     }
 }
@@ -257,7 +261,7 @@ shared_accept(struct shared *s)
     SHASH_FOR_EACH (node, &s->hosts) {
         struct host_entry *h = node->data;
         if (h->gone_at == LLONG_MAX) {
-            h->gone_at = time_msec();
+            set_gone(s, h, time_msec());
         }
     }
     remotes_accept(s->remotes);
@@ -457,15 +461,32 @@ update_watch(struct shared *s)
     set_watch(s, list);
 }
 
+/* Has it gone in the update that is read? */
+static void
+set_leaving(struct shared *s, struct host_entry *h, bool leaving)
+{
+    leaving = leaving && !h->gone_at;
+    s->n_leaving += leaving - h->leaving;
+    h->leaving = leaving;
+}
+
+static void
+set_gone(struct shared *s, struct host_entry *h, long long int gone_at)
+{
+    s->n_gone += (gone_at != 0) - (h->gone_at != 0);
+    h->gone_at = gone_at;
+}
+
 static void
 begin_update(bool clear, void *s_)
 {
     struct shared *s = s_;
-    s->clear = clear;
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &s->hosts) {
-        struct host_entry *h = node->data;
-        h->leaving = clear && !h->gone_at;
+    if (clear) {
+        struct shash_node *node;
+        SHASH_FOR_EACH (node, &s->hosts) {
+            struct host_entry *h = node->data;
+            set_leaving(s, h, !h->gone_at);
+        }
     }
     remotes_begin(s->remotes, clear);
     registrar_begin(s->registrar, clear);
@@ -515,7 +536,7 @@ host_row(const char *name, const struct peer *peer, void *s_)
     struct host_entry *h = shash_find_data(&s->hosts, name);
     if (!peer) {
         if (h) {
-            h->leaving = true;
+            set_leaving(s, h, true);
         }
         return;
     }
@@ -523,8 +544,8 @@ host_row(const char *name, const struct peer *peer, void *s_)
         h = xzalloc(sizeof *h);
         shash_add(&s->hosts, name, h);
     }
-    h->leaving = false;
-    h->gone_at = 0;
+    set_leaving(s, h, false);
+    set_gone(s, h, 0);
     if (!ipv6_addr_equals(&h->peer.address, &peer->address)
         || h->peer.port != peer->port) {
         h->peer.address = peer->address;
@@ -541,12 +562,7 @@ host_row(const char *name, const struct peer *peer, void *s_)
 static void
 end_hosts(struct shared *s, bool own_lost)
 {
-    size_t n = 0;
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &s->hosts) {
-        const struct host_entry *h = node->data;
-        n += h->leaving;
-    }
+    size_t n = s->n_leaving;
     if (!n) {
         return;
     }
@@ -556,11 +572,12 @@ end_hosts(struct shared *s, bool own_lost)
                   "directory at once: held in force", n,
                   shash_count(&s->hosts));
     }
+    struct shash_node *node;
     SHASH_FOR_EACH (node, &s->hosts) {
         struct host_entry *h = node->data;
         if (h->leaving) {
-            h->leaving = false;
-            h->gone_at = hold ? LLONG_MAX : time_msec() + GONE_MAX_MS;
+            set_leaving(s, h, false);
+            set_gone(s, h, hold ? LLONG_MAX : time_msec() + GONE_MAX_MS);
         }
     }
 }
@@ -585,6 +602,9 @@ reply(uint64_t seqno, const struct json *results, void *s_)
 static void
 forget_gone(struct shared *s)
 {
+    if (!s->n_gone) {
+        return;
+    }
     long long int now = time_msec();
     struct shash_node *node;
     SHASH_FOR_EACH_SAFE (node, &s->hosts) {
@@ -592,6 +612,7 @@ forget_gone(struct shared *s)
         if (h->gone_at && now >= h->gone_at) {
             directory_put_peer(s->directory, node->name, NULL);
             s->ops->peer_changed(node->name, NULL, s->aux);
+            set_gone(s, h, 0);
             free(h);
             shash_delete(&s->hosts, node);
         }

@@ -195,6 +195,7 @@ remote_match(const struct compile_remote *r, struct match *match)
     match_set_reg(match, 0, r->vni);
     if (!r->ip) {
         match_set_dl_dst(match, r->mac);
+        match_set_default_packet_type(match);   /* As it is read back. */
     } else if (address_is_v4(r->ip)) {
         match_set_reg(match, 5, ntohl(in6_addr_get_mapped_ipv4(r->ip)));
     } else {
@@ -229,7 +230,8 @@ compile_remote(const struct compile_remote *r, struct plan_flow *flow)
     remote_match(r, &match);
     plan_flow_init(flow, r->ip ? TABLE_LOCATED : TABLE_LEARNED, 100,
                    pipeline_cookie(COOKIE_REMOTE,
-                                   hash_mac(r->mac, 0, r->vni)),
+                                   hash_mac(r->mac, 0, r->vni)
+                                   % COOKIES_REMOTE),
                    &match, ofpacts.data, ofpacts.size);
     ofpbuf_uninit(&ofpacts);
 }

@@ -55,8 +55,13 @@ enum cookie_category {
     COOKIE_ENDPOINT,                /* Object: its OpenFlow port. */
     COOKIE_LEARNED,                 /* Object: the peer's id. */
     COOKIE_EXTERNAL,
-    COOKIE_REMOTE,                  /* Object: a hash of network and MAC. */
+    COOKIE_REMOTE,                  /* Object: a hash of network and MAC, below
+                                     * COOKIES_REMOTE. */
 };
+/* A switch finds the flows of one cookie without a look at all others, so that
+ * many flows can be read in portions.  Enough that a portion is small, few
+ * enough that the questions are not more than the answers. */
+enum { COOKIES_REMOTE = 1024 };
 uint64_t pipeline_cookie(enum cookie_category, uint32_t object);
 bool pipeline_cookie_is_ours(uint64_t cookie);
 bool pipeline_cookie_is_learned(uint64_t cookie);

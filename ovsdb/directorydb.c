@@ -616,9 +616,11 @@ handle_update(struct directorydb *db,
         ovsdb_cs_flag_inconsistency(db->cs);
         return;
     }
-    struct row *row;
-    HMAP_FOR_EACH (row, node, &db->rows) {
-        row->unseen = update->clear;
+    if (update->clear) {
+        struct row *row;
+        HMAP_FOR_EACH (row, node, &db->rows) {
+            row->unseen = true;
+        }
     }
     db->events->begin(update->clear, db->aux);
     /* A row that comes may have the name of one that goes. */

@@ -68,7 +68,6 @@ switchdb_create(const char *remote, const char *bridge,
     struct switchdb *db = xzalloc(sizeof *db);
     db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
     monitor_columns(db->idl);
-    ovsdb_idl_track_add_all(db->idl);
     db->ports_by_name = ovsdb_idl_index_create1(db->idl,
                                                 &ovsrec_port_col_name);
     db->interfaces_by_name
@@ -462,10 +461,20 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_interface_col_bfd,
         &ovsrec_interface_col_bfd_status,
     };
+    static const struct ovsdb_idl_column *written[] = {
+        &ovsrec_bridge_col_other_config,
+        &ovsrec_interface_col_mtu_request,
+    };
 
     ovsdb_idl_add_table(idl, &ovsrec_table_controller);
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-        ovsdb_idl_add_column(idl, columns[i]);
+        /* Not all columns, as ovsdb_idl_track_add_all() does: the counters of
+         * every port come every 5 s. */
+        ovsdb_idl_track_add_column(idl, columns[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(written); i++) {
+        ovsdb_idl_add_column(idl, written[i]);
+        ovsdb_idl_omit_alert(idl, written[i]);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "overlay/address.h"
 #include "overlay/compile.h"
 #include "overlay/plan.h"
+#include "packets.h"
 #include "util.h"
 
 enum { OBJECTS = 24, ROUNDS = 200 };
@@ -232,10 +233,45 @@ test_cookies(void **state OVS_UNUSED)
     assert_false(pipeline_cookie_is_ours(UINT64_MAX));
 }
 
+/* What a flow for another host's endpoint is about can be read from it. */
+static void
+test_remote(void **state)
+{
+    static const char *const ips[] = { NULL, "10.1.12.2", "fd00:1::c02" };
+    for (size_t i = 0; i < ARRAY_SIZE(ips); i++) {
+        struct in6_addr ip, buf;
+        struct compile_remote r = {
+            .vni = 0xabcdef,
+            .peer = 7,
+            .mac = ETH_ADDR_C(0a,57,0a,01,0c,02),
+        };
+        if (ips[i]) {
+            assert_true(address_parse(ips[i], &ip));
+            r.ip = &ip;
+        }
+        struct plan_flow flow;
+        compile_remote(&r, &flow);
+        struct compile_remote read;
+        assert_true(compile_remote_parse(&flow, &read, &buf));
+        assert_int_equal(read.vni, r.vni);
+        if (ips[i]) {
+            assert_memory_equal(read.ip, &ip, sizeof ip);
+        } else {
+            assert_null(read.ip);
+            assert_true(eth_addr_equals(read.mac, r.mac));
+        }
+        /* Another priority is not one of ours. */
+        flow.priority++;
+        assert_false(compile_remote_parse(&flow, &read, &buf));
+        plan_flow_finish(&flow);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_remote),
         cmocka_unit_test(test_diff_of_itself_is_empty),
         cmocka_unit_test(test_apply_of_diff_arrives),
         cmocka_unit_test(test_step_by_step_equals_whole),
