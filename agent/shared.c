@@ -484,8 +484,7 @@ begin_update(bool clear, void *s_)
     if (clear) {
         struct shash_node *node;
         SHASH_FOR_EACH (node, &s->hosts) {
-            struct host_entry *h = node->data;
-            set_leaving(s, h, !h->gone_at);
+            set_leaving(s, node->data, true);
         }
     }
     remotes_begin(s->remotes, clear);

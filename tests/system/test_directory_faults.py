@@ -280,7 +280,7 @@ def test_own_endpoints_deleted(scene):
                                         where=[["name", "==", a.name]])
             return len(rows) == 1 and rows != [old]
         wait_for(put_back, 1)
-        pinger.wait_answer(10)
+        pinger.wait_answer(100)
     assert pinger.longest_gap < 0.5
     assert a.row()["published"]
 
@@ -335,8 +335,7 @@ def test_more_than_half_of_the_hosts_gone_at_once(scene):
         scene.say("held in force: 2 peers and 2 endpoints")
         for host in scene.hosts:
             host.weft("directory", "accept")
-        wait_for(lambda: set(peers(a)) == {"hosta", "hostb", "hostc",
-                                           "ghost0", "ghost1"})
+        wait_for(lambda: not {"ghost2", "ghost3"} & set(peers(a)))
         assert [knows(a, ghost_mac(201 + i)) for i in range(4)] \
             == [True, True, False, False]
         scene.directory.transact(*host_gone("ghost0"))
