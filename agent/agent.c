@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include "agent/agent-events.h"
+#include "agent/certificate.h"
 #include "agent/networks.h"
 #include "dirs.h"
 #include "netlink-socket.h"
@@ -38,9 +39,12 @@ create_source(struct agent *a)
                                         a->directory, &agent_filewatch_ops, a);
         return;
     }
+    char *name = (!s->name && s->certificate
+                  ? certificate_name(s->certificate) : NULL);
     a->remotes = remotes_create(a->sw, a->tunnels);
-    a->shared = shared_create(s->directory, s->name, s->address, a->directory,
-                              a->remotes, &agent_shared_ops, a);
+    a->shared = shared_create(s->directory, name ? name : s->name, s->address,
+                              a->directory, a->remotes, &agent_shared_ops, a);
+    free(name);
     endpoints_set_registrar(a->endpoints, shared_registrar(a->shared));
     gateway_set_remotes(a->gateway, a->remotes);
 }

@@ -159,6 +159,65 @@ fail_claim(struct endpoints *e, struct attachment *a, const char *text)
     }
 }
 
+/* Of S_CLAIM. */
+static void
+claim_ended(struct endpoints *e, struct attachment *a,
+            enum registrar_state standing, const char *text)
+{
+    switch (standing) {
+    case REGISTRAR_WAITING:
+    case REGISTRAR_PUBLISHED:
+        end_claim(e, a);
+        break;
+    case REGISTRAR_TAKEN:
+        fail_claim(e, a, text);
+        break;
+    case REGISTRAR_REFUSED:
+    case REGISTRAR_MOVED:
+        free(a->failure);
+        a->failure = (standing == REGISTRAR_REFUSED ? xstrdup(text)
+                      : xasprintf("host %s has taken it over meanwhile",
+                                  text));
+        attachment_leave(e, a);
+        break;
+    }
+}
+
+/* Puts it out of service, or into it again. */
+static void
+set_displaced(struct endpoints *e, struct attachment *a, bool displaced)
+{
+    if (a->displaced != displaced) {
+        a->displaced = displaced;
+        attachment_update_share(e, a);
+        attachment_advance(e, a);
+    }
+}
+
+/* It is displaced, and will not be up for those who wait for that. */
+static void
+not_taken_back(struct endpoints *e, struct attachment *a, const char *text)
+{
+    if (a->ep.moved_to) {
+        attachment_unregister(e, a);
+    }
+    attachment_tell(&a->attachers,
+                    text ? text : "the directory does not answer: it cannot "
+                    "be taken back now");
+}
+
+static void
+moved(struct endpoints *e, struct attachment *a, const char *host)
+{
+    e->ops->report(e->aux, "endpoint %s: moved to host %s", a->ep.name, host);
+    free(a->ep.moved_to);
+    a->ep.moved_to = xstrdup(host);
+    a->registered = 0;              /* The registrar has dropped it. */
+    set_displaced(e, a, true);
+    not_taken_back(e, a, "another host has taken it over meanwhile");
+    attachment_write(e, a);
+}
+
 void
 endpoints_registered(struct endpoints *e, const char *name,
                      enum registrar_state standing, const char *text)
@@ -170,28 +229,36 @@ endpoints_registered(struct endpoints *e, const char *name,
     a->standing = standing;
     free(a->standing_text);
     a->standing_text = nullable_xstrdup(text);
-    bool good = (standing == REGISTRAR_WAITING
-                 || standing == REGISTRAR_PUBLISHED);
-    if (a->state == S_CLAIM && good) {
-        end_claim(e, a);
-    } else if (a->state == S_CLAIM && standing == REGISTRAR_TAKEN) {
-        fail_claim(e, a, text);
-    } else if (a->state == S_CLAIM) {
-        free(a->failure);
-        a->failure = xstrdup(text);
-        attachment_leave(e, a);
-    } else {
-        bool was = a->displaced;
-        a->displaced = (standing == REGISTRAR_TAKEN
-                        || standing == REGISTRAR_MOVED
-                        || (was && standing == REGISTRAR_WAITING));
-        if (a->displaced != was) {
-            if (a->displaced) {
-                e->ops->report(e->aux, "endpoint %s: %s", name, text);
-            }
-            attachment_update_share(e, a);
-            attachment_advance(e, a);
+    if (a->state == S_CLAIM) {
+        claim_ended(e, a, standing, text);
+    } else if (standing == REGISTRAR_MOVED) {
+        moved(e, a, text);
+    } else if (standing == REGISTRAR_PUBLISHED) {
+        bool was_moved = a->ep.moved_to != NULL;
+        free(a->ep.moved_to);
+        a->ep.moved_to = NULL;
+        set_displaced(e, a, false);
+        if (was_moved) {
+            attachment_write(e, a);
         }
+    } else {
+        if (standing == REGISTRAR_TAKEN && !a->displaced) {
+            e->ops->report(e->aux, "endpoint %s: %s", name, text);
+            set_displaced(e, a, true);
+        }
+        if (a->displaced) {
+            not_taken_back(e, a, text);
+        }
+    }
+}
+
+void
+attachment_reclaim(struct endpoints *e, struct attachment *a)
+{
+    if (a->vni) {
+        attachment_register(e, a, a->vni, true);
+    } else {
+        attachment_tell(&a->attachers, "its network is not listed");
     }
 }
 
@@ -307,7 +374,7 @@ attachment_update_share(struct endpoints *e, struct attachment *a)
     struct plan now = PLAN_INITIALIZER(&now);
     a->vni = net ? net->vni : 0;
     if (e->registrar && a->state != S_LEAVING && a->state != S_CLAIM
-        && a->registered != a->vni) {
+        && !a->ep.moved_to && a->registered != a->vni) {
         attachment_unregister(e, a);
         if (a->vni) {
             attachment_register(e, a, a->vni, false);
@@ -573,6 +640,15 @@ put_standing(const struct attachment *a, struct json *o)
     }
 }
 
+char *
+attachment_displaced(const struct attachment *a)
+{
+    return (a->ep.moved_to
+            ? xasprintf("moved to host %s: detach it, or --move to take it "
+                        "back", a->ep.moved_to)
+            : a->displaced ? nullable_xstrdup(a->standing_text) : NULL);
+}
+
 struct json *
 attachment_to_json(const struct attachment *a)
 {
@@ -599,15 +675,15 @@ attachment_to_json(const struct attachment *a)
     json_object_put(o, "ofport", json_integer_create(ofp_to_u16(a->ofport)));
     json_object_put_string(o, "state", a->state == S_UP ? "up" : "down");
     if (a->state != S_UP) {
+        char *why = attachment_displaced(a);
         json_object_put_string(o, "reason",
-                               (a->problem ? a->problem
-                                : a->displaced && a->standing_text
-                                ? a->standing_text
+                               (a->problem ? a->problem : why ? why
                                 : a->row && !a->vni
                                 ? "its network is not listed"
                                 : state_name(a->state)));
+        free(why);
     }
-    if (a->registered) {
+    if (a->registered || a->ep.moved_to) {
         put_standing(a, o);
     }
     return o;

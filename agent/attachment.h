@@ -122,6 +122,11 @@ struct attachment *attachment_find(const struct endpoints *,
 void attachment_register(struct endpoints *, struct attachment *,
                          uint32_t vni, bool move);
 void attachment_unregister(struct endpoints *, struct attachment *);
+/* Takes back what another host has by now; the attachers are told how that
+ * ends. */
+void attachment_reclaim(struct endpoints *, struct attachment *);
+/* NULL, or an owned text: that it is another host's by now. */
+char *attachment_displaced(const struct attachment *);
 /* S_CLAIM: chooses other addresses than those that turned out to be taken.
  * NULL, or an owned message: then it is as it was. */
 char *attachment_readmit(struct endpoints *, struct attachment *);

@@ -19,7 +19,8 @@ static char *admit(struct endpoints *, const struct attach_request *,
                    const char *path, int netns, const struct admit_host *,
                    struct endpoint *, const struct endpoint **existing);
 static void attach_existing(struct endpoints *, const struct endpoint *,
-                            char *error, const struct endpoints_waiter *);
+                            char *error, bool move,
+                            const struct endpoints_waiter *);
 static bool port_taken(const char *port, const void *endpoints);
 static bool tap_port_taken(const char *port, const void *endpoints);
 
@@ -42,7 +43,7 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
         if (netns >= 0) {
             close(netns);
         }
-        attach_existing(e, existing, error, w);
+        attach_existing(e, existing, error, req->move, w);
         return;
     }
     struct netns_id id;
@@ -73,7 +74,6 @@ attachment_readmit(struct endpoints *e, struct attachment *a)
                        "again, or give --ip");
     }
     a->host.attempt++;
-    a->host.list = e->list;
     a->host.port_taken = a->request->tap ? tap_port_taken : port_taken;
     a->host.aux = e;
 
@@ -151,7 +151,7 @@ admit(struct endpoints *e, const struct attach_request *req, const char *path,
  * 'error'. */
 static void
 attach_existing(struct endpoints *e, const struct endpoint *existing,
-                char *error, const struct endpoints_waiter *w)
+                char *error, bool move, const struct endpoints_waiter *w)
 {
     struct attachment *a = (existing ? attachment_find(e, existing->name)
                             : NULL);
@@ -160,8 +160,15 @@ attach_existing(struct endpoints *e, const struct endpoint *existing,
     } else if (a->state == S_LEAVING) {
         answer(w, xasprintf("endpoint %s is being detached: try again",
                             a->ep.name));
+    } else if (a->displaced && !move) {
+        char *why = attachment_displaced(a);
+        answer(w, xasprintf("endpoint %s: %s", a->ep.name, why));
+        free(why);
     } else {
         attachment_add_waiter(&a->attachers, w);
+        if (a->displaced) {
+            attachment_reclaim(e, a);
+        }
     }
 }
 

@@ -92,6 +92,11 @@ endpoints_set_list(struct endpoints *e, const struct peerlist *list,
     e->slots = slots;
     struct shash_node *node;
     SHASH_FOR_EACH (node, &e->by_name) {
+        struct attachment *a = node->data;
+        if (a->request && list) {   /* The list before is there still. */
+            a->host.self = peerlist_peer(list, a->host.self->name);
+            a->host.list = list;
+        }
         attachment_update_share(e, node->data);
         attachment_routes_changed(e, node->data);
         attachment_advance(e, node->data);
@@ -586,6 +591,7 @@ adopt(struct endpoints *e, const struct switchdb_port *port)
     struct attachment *a = attachment_create(e, &ep, S_PORT);
     a->row = true;
     a->announced = true;
+    a->displaced = a->ep.moved_to != NULL;
     attachment_set_ofport(e, a, port->reopening ? 0 : port->ofport);
     a->ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
     attachment_update_share(e, a);

@@ -285,6 +285,9 @@ external_compose(struct external *x)
 void
 external_wait(struct external *x)
 {
+    if (!x->known) {
+        return;                     /* Nor does external_run() do anything. */
+    }
     if (x->check_at != LLONG_MAX) {
         poll_timer_wait_until(x->check_at);
     }

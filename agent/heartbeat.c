@@ -15,8 +15,6 @@
 VLOG_DEFINE_THIS_MODULE(heartbeat);
 
 enum {
-    BEAT_S = 30,
-    SILENT_S = 90,                  /* Who is asked for. */
     MISSED_MIN = 2,                 /* The first may be a beat that came right
                                      * before an answer and right after the
                                      * next, or while there was no database. */
@@ -35,6 +33,7 @@ struct heartbeat {
     struct directorydb *db;
     char *host;
     struct shash silences;          /* Contains struct silence, by host. */
+    size_t n_hosts;
     long long int next;             /* When to beat. */
     uint64_t txn;                   /* On its way, or 0. */
     bool janitor;
@@ -64,6 +63,12 @@ heartbeat_destroy(struct heartbeat *h)
 }
 
 void
+heartbeat_set_hosts(struct heartbeat *h, size_t n)
+{
+    h->n_hosts = n;
+}
+
+void
 heartbeat_run(struct heartbeat *h)
 {
     if (time_msec() < h->next || !directorydb_connected(h->db)
@@ -71,9 +76,11 @@ heartbeat_run(struct heartbeat *h)
         return;
     }
     struct json *ops = json_array_create_empty();
-    directoryops_beat(ops, h->host, time_wall(), time_wall() - SILENT_S);
+    directoryops_beat(ops, h->host, time_wall(), time_wall()
+                      - directoryops_silent_after(h->n_hosts));
     h->txn = directorydb_send(h->db, ops);
-    h->next = time_msec() + BEAT_S * 1000;
+    h->next = (time_msec()
+               + directoryops_beat_interval(h->n_hosts) * 1000LL);
 }
 
 void
@@ -170,7 +177,7 @@ remove_dead(struct heartbeat *h)
     SHASH_FOR_EACH (node, &h->silences) {
         const struct silence *s = node->data;
         if (after && s->missed >= MISSED_MIN_DEAD
-            && s->missed * BEAT_S > after) {
+            && s->missed * directoryops_beat_interval(h->n_hosts) > after) {
             VLOG_WARN("host %s is removed from the directory: silent for "
                       "more than %u s", node->name, after);
             struct json *ops = json_array_create_empty();

@@ -3,11 +3,12 @@
 #ifndef AGENT_HEARTBEAT_H
 #define AGENT_HEARTBEAT_H 1
 
-/* Tells the shared directory every 30 s that this host lives, and asks it which
- * hosts have not said so for 90 s.  One of those is silent when it misses two
- * beats while we listen, so that a clock that is behind kills nobody, nor does
- * a database that was away.  BFD tells of the hosts that there is a tunnel to,
- * within seconds; this of all. */
+/* Tells the shared directory from time to time (directoryops_beat_interval())
+ * that this host lives, and asks it which hosts have not said so for three
+ * times as long.  One of those is silent when it misses two beats while we
+ * listen, so that a clock that is behind kills nobody, nor does a database
+ * that was away.  BFD tells of the hosts that there is a tunnel to, within
+ * seconds; this of all. */
 
 #include "openvswitch/shash.h"
 #include "ovsdb/directorydb.h"
@@ -15,6 +16,8 @@
 struct heartbeat;
 
 struct heartbeat *heartbeat_create(struct directorydb *, const char *host);
+/* How many hosts there are. */
+void heartbeat_set_hosts(struct heartbeat *, size_t n);
 void heartbeat_destroy(struct heartbeat *);
 void heartbeat_run(struct heartbeat *);
 void heartbeat_wait(struct heartbeat *);

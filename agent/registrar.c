@@ -50,7 +50,6 @@ struct registration {
     bool move;
     bool alone;                     /* Something in a transaction with others
                                      * was a duplicate. */
-    char *moved_to;                 /* A host, or NULL. */
     long long int since;            /* Of the phase, or when it was put. */
     bool late;                      /* It was told that it waits. */
     bool lost;                      /* A row has gone in this update, and was
@@ -113,6 +112,7 @@ static void drop_row(struct registrar *, struct own_row *);
 static void match_row(struct registrar *, struct own_row *);
 static void match_rows(struct registrar *, const struct registration *);
 static void look_at_claims(struct registrar *);
+static void refuse_duplicate(struct registrar *, struct registration *);
 static bool is_held_by_others(const struct registrar *,
                               const struct registration *,
                               struct remote_info *);
@@ -172,6 +172,9 @@ advance(struct registrar *r, struct registration *reg, long long int now)
     struct remote_info owner;
     if (reg->phase == RETRY && now >= reg->since + RETRY_MS) {
         set_phase(r, reg, NEW);
+    } else if (reg->phase == NEW && !reg->move
+               && is_held_by_others(r, reg, &owner)) {
+        refuse_duplicate(r, reg);
     } else if (reg->phase == CLAIMING
                && !is_held_by_others(r, reg, &owner)) {
         set_phase(r, reg, NEW);
@@ -377,20 +380,10 @@ static void
 yield(struct registrar *r, struct registration *reg, const char *host)
 {
     VLOG_INFO("endpoint %s: taken over by host %s", reg->name, host);
-    free(reg->moved_to);
-    reg->moved_to = xstrdup(host);
-    set_phase(r, reg, QUIET);
-    struct own_row *row;
-    HMAP_FOR_EACH (row, node, &r->rows) {
-        if (row->registration == reg) {
-            row->registration = NULL;
-            hmapx_add(&r->stale, row);
-        }
-    }
-    reg->present = 0;
-    char *text = xasprintf("moved to host %s: detach it", host);
-    tell(r, reg, REGISTRAR_MOVED, text);
-    free(text);
+    char *name = xstrdup(reg->name);
+    drop_registration(r, reg);
+    r->ops->changed(name, REGISTRAR_MOVED, host, r->aux);
+    free(name);
 }
 
 void
@@ -408,7 +401,7 @@ registrar_claim(struct registrar *r, const struct directorydb_claim *claim)
     SHASH_FOR_EACH_SAFE (node, &r->registrations) {
         struct registration *reg = node->data;
         if (reg->vni == claim->vni && eth_addr_equals(reg->mac, claim->mac)
-            && !strcmp(claim->owner, r->host) && !reg->moved_to) {
+            && !strcmp(claim->owner, r->host)) {
             yield(r, reg, claim->host);
         }
     }
@@ -822,7 +815,6 @@ drop_registration(struct registrar *r, struct registration *reg)
     hmapx_find_and_delete(&r->todo, reg);
     hmapx_find_and_delete(&r->in_txn, reg);
     shash_find_and_delete(&r->registrations, reg->name);
-    free(reg->moved_to);
     free(reg->name);
     free(reg);
 }
@@ -843,7 +835,7 @@ static bool
 is_part(const struct registration *reg, const struct directorydb_endpoint *row)
 {
     const struct directorydb_endpoint *part = &reg->parts[row->part];
-    return (!strcmp(reg->name, row->name) && !reg->moved_to
+    return (!strcmp(reg->name, row->name)
             && row->part < reg->n_parts && row->vni == reg->vni
             && eth_addr_equals(row->mac, reg->mac)
             && ipv6_addr_equals(&row->ips[false], &part->ips[false])

@@ -23,7 +23,8 @@ enum registrar_state {
     REGISTRAR_TAKEN,                /* Another has its MAC or an address; tried
                                      * again. */
     REGISTRAR_REFUSED,              /* By the directory; likewise. */
-    REGISTRAR_MOVED,                /* Another host has taken it over. */
+    REGISTRAR_MOVED,                /* Another host, which the text names, has
+                                     * taken it over: it is put no longer. */
 };
 
 /* Called from registrar_run() and from the functions about rows. */

@@ -34,6 +34,7 @@ struct segment {
     const struct network *net;      /* Borrowed; NULL: it is not listed. */
     size_t n;                       /* Endpoints in it. */
     bool watched;
+    bool used;                      /* Endpoints of this host reach it. */
 };
 
 struct host {
@@ -41,6 +42,7 @@ struct host {
     uint32_t id;                    /* What flows call it. */
     ofp_port_t ofport;              /* Of its tunnel; 0: none. */
     size_t n;                       /* Rows of it. */
+    bool needed;                    /* A tunnel to it is. */
     struct ovs_list members;        /* Contains struct member. */
 };
 
@@ -117,6 +119,7 @@ static void make_flow(const struct remote *, enum remote_flow,
 static void update_member(struct remotes *, const struct host *,
                           struct member *);
 static void count_member(struct remotes *, const struct remote *, int n);
+static void update_need(struct remotes *, struct host *);
 
 struct remotes *
 remotes_create(struct ofswitch *sw, struct tunnels *tunnels)
@@ -292,11 +295,11 @@ remotes_set_list(struct remotes *rs, const struct peerlist *list)
 
 void
 remotes_watch(struct remotes *rs, const struct peerlist *list,
-              const struct sset *names)
+              const struct sset *names, const struct sset *used)
 {
     struct segment *segment;
     HMAP_FOR_EACH (segment, node, &rs->segments) {
-        segment->watched = false;
+        segment->watched = segment->used = false;
     }
     const char *name;
     SSET_FOR_EACH (name, names) {
@@ -309,6 +312,11 @@ remotes_watch(struct remotes *rs, const struct peerlist *list,
         }
         segment->net = net;
         segment->watched = true;
+        segment->used = sset_contains(used, name);
+    }
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &rs->hosts) {
+        update_need(rs, node->data);
     }
     struct remote *r;
     HMAP_FOR_EACH_SAFE (r, mac_node, &rs->by_mac) {
@@ -358,7 +366,7 @@ get_host(struct remotes *rs, const char *name)
     if (!host) {
         host = xzalloc(sizeof *host);
         host->name = xstrdup(name);
-        host->id = tunnels_need(rs->tunnels, name);
+        host->id = tunnels_hold(rs->tunnels, name);
         host->ofport = tunnels_port(rs->tunnels, name);
         ovs_list_init(&host->members);
         shash_add(&rs->hosts, name, host);
@@ -757,6 +765,7 @@ destroy(struct remotes *rs, struct remote *r)
     ovs_list_remove(&r->node);
     free(r);
     if (!--host->n) {
+        tunnels_need(rs->tunnels, host->name, false);
         tunnels_release(rs->tunnels, host->name);
         shash_find_and_delete(&rs->hosts, host->name);
         free(host->name);
@@ -925,5 +934,20 @@ count_member(struct remotes *rs, const struct remote *r, int n)
     if (!found->n) {
         ovs_list_remove(&found->node);
         free(found);
+    }
+    update_need(rs, r->host);
+}
+
+static void
+update_need(struct remotes *rs, struct host *host)
+{
+    bool needed = false;
+    const struct member *m;
+    LIST_FOR_EACH (m, node, &host->members) {
+        needed = needed || m->segment->used;
+    }
+    if (needed != host->needed) {
+        host->needed = needed;
+        tunnels_need(rs->tunnels, host->name, needed);
     }
 }

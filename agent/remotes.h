@@ -29,9 +29,10 @@ bool remotes_sent(const struct remotes *);
 /* The networks, or their subnets, are other ones. */
 void remotes_set_list(struct remotes *, const struct peerlist *);
 /* Only the networks called 'names', all listed, are watched: of others nothing
- * is kept. */
+ * is kept.  Tunnels are needed to the hosts that have endpoints on those of
+ * 'used'. */
 void remotes_watch(struct remotes *, const struct peerlist *,
-                   const struct sset *names);
+                   const struct sset *names, const struct sset *used);
 
 /* An update of rows.  'own_lost' of the last: this host's own rows have gone,
  * too, and it did not ask for that.  Then, or if so much has gone at once that

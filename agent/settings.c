@@ -29,8 +29,9 @@
  * The usage text is made of this list. */
 #define SETTING(NAME, ARG, HELP) SETTING_AS(NAME, #NAME, ARG, HELP)
 #define SETTINGS                                                            \
-    SETTING(name, "NAME", "this host's name in the directory [of a file: "  \
-            "the peer whose address it has; else the machine's]")           \
+    SETTING(name, "NAME", "this host's name [in a file: the peer whose "    \
+            "address it has; in a database: the certificate's, else the "   \
+            "machine's]")                                                   \
     SETTING(directory, "file:PATH|ssl:A:PORT,ssl:B:PORT...",                \
             "the shared list: a peer file, or the servers of a database "   \
             "[file:/etc/weft/peers.conf]")                                  \
@@ -363,7 +364,35 @@ refuse(const struct settings *s, int setting, const char *what)
     exit(2);
 }
 
-/* "ssl:A:6650,tcp:B:6650": each as stream_open() takes it. */
+/* "10.0.0.1:6650" or "[fd00::1]:6650". */
+static bool
+is_address_and_port(char *s)
+{
+    char *colon = strrchr(s, ':');
+    unsigned int port;
+    if (!colon || !number_parse(colon + 1, &port) || !port || port > 65535) {
+        return false;
+    }
+    *colon = '\0';
+    bool v6 = s[0] == '[' && colon[-1] == ']';
+    if (v6) {
+        colon[-1] = '\0';
+        s++;
+    }
+    struct in6_addr address;
+    return address_parse(s, &address) && address_is_v4(&address) == !v6;
+}
+
+/* As stream_open() takes it. */
+static bool
+is_remote(char *s)
+{
+    return (!strncmp(s, "unix:", 5) ? s[5] != '\0'
+            : (!strncmp(s, "ssl:", 4) || !strncmp(s, "tcp:", 4))
+            && is_address_and_port(s + 4));
+}
+
+/* "ssl:A:6650,tcp:B:6650". */
 static bool
 is_database(const char *s)
 {
@@ -371,7 +400,7 @@ is_database(const char *s)
     while (good && *s) {
         size_t len = strcspn(s, ",");
         char *remote = xmemdup0(s, len);
-        good = !stream_verify_name(remote);
+        good = is_remote(remote);
         free(remote);
         s += len;
         if (good && *s) {

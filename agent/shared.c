@@ -398,10 +398,10 @@ add_domain(const struct peerlist *list, const char *name, struct sset *names)
     }
 }
 
-/* What it should be, of 'list'. */
+/* The networks that endpoints of this host reach, of 'list'. */
 static void
-get_wanted(const struct shared *s, const struct peerlist *list,
-           struct sset *names)
+get_used(const struct shared *s, const struct peerlist *list,
+         struct sset *names)
 {
     struct sset attached = SSET_INITIALIZER(&attached);
     s->ops->attached(&attached, s->aux);
@@ -409,14 +409,12 @@ get_wanted(const struct shared *s, const struct peerlist *list,
     SSET_FOR_EACH (name, &attached) {
         add_domain(list, name, names);
     }
-    SSET_FOR_EACH (name, &s->requested) {
-        add_domain(list, name, names);
-    }
     sset_destroy(&attached);
 }
 
 static void
-set_watch(struct shared *s, const struct peerlist *list)
+set_watch(struct shared *s, const struct peerlist *list,
+          const struct sset *used)
 {
     size_t n = 0;
     uint32_t *vnis = xmalloc((sset_count(&s->watched) + 1) * sizeof *vnis);
@@ -424,7 +422,7 @@ set_watch(struct shared *s, const struct peerlist *list)
     SSET_FOR_EACH (name, &s->watched) {
         vnis[n++] = peerlist_network(list, name)->vni;
     }
-    remotes_watch(s->remotes, list, &s->watched);
+    remotes_watch(s->remotes, list, &s->watched, used);
     directorydb_watch(s->db, vnis, n);
     free(vnis);
 }
@@ -443,9 +441,14 @@ update_watch(struct shared *s)
         s->unwatch_at = LLONG_MAX;
         sset_clear(&s->requested);
     }
-    struct sset wanted = SSET_INITIALIZER(&wanted);
-    get_wanted(s, list, &wanted);
+    struct sset used = SSET_INITIALIZER(&used);
+    get_used(s, list, &used);
+    struct sset wanted;
+    sset_clone(&wanted, &used);
     const char *name;
+    SSET_FOR_EACH (name, &s->requested) {
+        add_domain(list, name, &wanted);
+    }
     SSET_FOR_EACH (name, &s->watched) {
         if (!shrink && !sset_contains(&wanted, name)
             && peerlist_network(list, name)) {
@@ -458,7 +461,8 @@ update_watch(struct shared *s)
     }
     sset_swap(&s->watched, &wanted);
     sset_destroy(&wanted);
-    set_watch(s, list);
+    set_watch(s, list, &used);
+    sset_destroy(&used);
 }
 
 /* Has it gone in the update that is read? */
@@ -587,6 +591,7 @@ end_update(void *s_)
     struct shared *s = s_;
     bool lost = registrar_end(s->registrar);
     end_hosts(s, lost);
+    heartbeat_set_hosts(s->heartbeat, shash_count(&s->hosts) + 1);
     remotes_end(s->remotes, lost);
 }
 

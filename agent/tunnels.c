@@ -18,6 +18,7 @@ VLOG_DEFINE_THIS_MODULE(tunnels);
  * A port is wanted if the peer is both. */
 struct entry {
     bool listed;
+    bool held;                      /* Somebody calls it by its id. */
     bool needed;                    /* Always, if not on demand. */
     struct in6_addr remote;         /* If listed. */
     uint16_t dst_port;              /* Likewise. */
@@ -111,14 +112,13 @@ tunnels_set_peer(struct tunnels *t, const char *name, const struct peer *peer,
 }
 
 uint32_t
-tunnels_need(struct tunnels *t, const char *name)
+tunnels_hold(struct tunnels *t, const char *name)
 {
     struct entry *e = get_entry(t, name);
     if (!e->there.id) {
         e->there.id = t->next_id++;
     }
-    t->dirty = t->dirty || !e->needed;
-    e->needed = true;
+    e->held = true;
     return e->there.id;
 }
 
@@ -126,8 +126,16 @@ void
 tunnels_release(struct tunnels *t, const char *name)
 {
     struct entry *e = find_entry(t, name);
-    if (e && t->on_demand) {
-        e->needed = false;
+    e->held = false;
+    t->dirty = true;
+}
+
+void
+tunnels_need(struct tunnels *t, const char *name, bool needed)
+{
+    struct entry *e = find_entry(t, name);
+    if (t->on_demand && e->needed != needed) {
+        e->needed = needed;
         t->dirty = true;
     }
 }
@@ -310,7 +318,7 @@ static void
 drop_if_idle(struct tunnels *t, struct shash_node *node)
 {
     const struct entry *e = node->data;
-    if (!e->listed && !e->port && (!e->needed || !t->on_demand)) {
+    if (!e->listed && !e->port && !e->held) {
         drop_entry(t, node);
     }
 }

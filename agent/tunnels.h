@@ -37,11 +37,12 @@ void tunnels_set_list(struct tunnels *, const struct peerlist *,
 void tunnels_set_peer(struct tunnels *, const char *name,
                       const struct peer *, const struct peer *self);
 
-/* The peer 'name', listed or not, is one to have a tunnel to, or no longer.
- * Returns the id that flows call it; it keeps it for as long as it is needed,
- * and for as long as it has a port. */
-uint32_t tunnels_need(struct tunnels *, const char *name);
+/* The id that flows call the peer 'name', listed or not; it keeps it until it
+ * is released, and for as long as it has a port. */
+uint32_t tunnels_hold(struct tunnels *, const char *name);
 void tunnels_release(struct tunnels *, const char *name);
+/* A peer that is held is one to have a tunnel to, or no longer. */
+void tunnels_need(struct tunnels *, const char *name, bool needed);
 ofp_port_t tunnels_port(const struct tunnels *, const char *name);
 
 /* A tunnel's port changed, or went. */

@@ -33,6 +33,8 @@ struct underlay {
                                      * 0: none. */
     bool restored;                  /* Nothing is to be done any more. */
     bool dirty;
+    unsigned int composed;          /* switchdb_seqno() when the row was as it
+                                     * should be. */
     char *problem;
     struct switchdb *db;
     struct kernel *kernel;
@@ -136,9 +138,15 @@ underlay_run(struct underlay *u)
 void
 underlay_compose(struct underlay *u)
 {
+    if (u->composed == switchdb_seqno(u->db) && !u->renewed) {
+        return;                     /* Its row is as it was. */
+    }
     struct switchdb_underlay row;
     enum switchdb_bridge state = switchdb_underlay_state(u->db, u->bridge,
                                                          &row);
+    if (state == BRIDGE_OURS) {
+        u->composed = switchdb_seqno(u->db);
+    }
     if (!u->known || (state == BRIDGE_OURS && !u->renewed)
         || state == BRIDGE_FOREIGN) {
         return;

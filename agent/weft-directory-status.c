@@ -13,9 +13,8 @@
 #include "agent/cluster-status.h"
 #include "agent/cluster.h"
 #include "overlay/view.h"
+#include "ovsdb/directoryops.h"
 #include "util.h"
-
-enum { SILENT_S = 90 };             /* A host writes every 30. */
 
 static const struct { const char *key, *table, *columns; } counted[] = {
     { "networks", "Network", "\"_uuid\"" },
@@ -167,7 +166,7 @@ add_contents(struct json *status)
             json_object(hosts->elems[i]), "name"));
         long long int seen = last_seen(rows_of(answer, HEARTBEATS), name);
         long long int age = time(NULL) - seen;
-        if (age > SILENT_S) {
+        if (age > directoryops_silent_after(hosts->n)) {
             struct json *o = json_object_create();
             json_object_put_string(o, "host", name);
             json_object_put(o, "seconds", (seen ? json_integer_create(age)

@@ -11,11 +11,11 @@
 #include "agent/weft-admin.h"
 #include "openvswitch/json.h"
 #include "overlay/model.h"
+#include "ovsdb/directoryops.h"
 #include "timeval.h"
 #include "util.h"
 
 enum {
-    ALIVE_S = 90,                   /* Three heartbeats of a host. */
     DEAD_AFTER_MAX = 31536000,      /* As in the schema. */
 };
 
@@ -29,7 +29,8 @@ struct removal {
 static admin_try_func remove_host, set_dead_after;
 static struct json *heartbeat_columns(void);
 static size_t count_endpoints(const struct json *rows);
-static char *refuse_alive(const char *host, const struct json *heartbeats);
+static char *refuse_alive(const char *host, const struct json *heartbeats,
+                          size_t n_hosts);
 static enum weft_db_result delete_host(struct weft_db *, struct removal *,
                                        const struct json *heartbeats);
 static int report_removal(const struct removal *, bool json);
@@ -89,16 +90,19 @@ remove_host(struct weft_db *db, void *r_)
     struct removal *r = r_;
     struct json *results;
     enum weft_db_result result = weft_db_transact(
-        db, json_array_create_2(
+        db, json_array_create_3(
             weft_db_select("Heartbeat", "host", json_string_create(r->host),
                            heartbeat_columns()),
             weft_db_select("Endpoint", "host", json_string_create(r->host),
-                           json_array_create_1(json_string_create("part")))),
+                           json_array_create_1(json_string_create("part"))),
+            weft_db_select("Host", NULL, NULL,
+                           json_array_create_1(json_string_create("name")))),
         &results);
 
     if (result == WEFT_DB_DONE) {
         const struct json *rows = weft_db_rows(results, 0);
-        char *error = r->yes ? NULL : refuse_alive(r->host, rows);
+        size_t n_hosts = json_array(weft_db_rows(results, 2))->n;
+        char *error = r->yes ? NULL : refuse_alive(r->host, rows, n_hosts);
 
         r->n_endpoints = count_endpoints(weft_db_rows(results, 1));
         if (error) {
@@ -133,16 +137,17 @@ heartbeat_columns(void)
 
 /* A clock that is ahead of this one makes it no older. */
 static char *
-refuse_alive(const char *host, const struct json *heartbeats)
+refuse_alive(const char *host, const struct json *heartbeats, size_t n_hosts)
 {
+    int alive = directoryops_silent_after(n_hosts);
     for (size_t i = 0; i < json_array(heartbeats)->n; i++) {
         long long int age = time_wall() - weft_db_integer(
             json_array(heartbeats)->elems[i], "seen");
 
-        if (age < ALIVE_S) {
+        if (age < alive) {
             return xasprintf("peer %s: is alive, its last heartbeat was %lld "
                              "s ago: stop weftd there and wait until that is "
-                             "%d s, or say --yes", host, MAX(age, 0), ALIVE_S);
+                             "%d s, or say --yes", host, MAX(age, 0), alive);
         }
     }
     return NULL;
@@ -152,14 +157,6 @@ static enum weft_db_result
 delete_host(struct weft_db *db, struct removal *r,
             const struct json *heartbeats)
 {
-    static const struct {
-        const char *table, *column;
-    } rows[] = {
-        { "Endpoint", "host" },
-        { "Claim", "host" },
-        { "Heartbeat", "host" },
-        { "Host", "name" },
-    };
     struct json *operations = json_array_create_empty();
 
     if (!r->yes) {
@@ -169,11 +166,7 @@ delete_host(struct weft_db *db, struct removal *r,
                                     heartbeat_columns(),
                                     json_clone(heartbeats)));
     }
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        json_array_add(operations,
-                       weft_db_delete(rows[i].table, rows[i].column,
-                                      json_string_create(r->host)));
-    }
+    directoryops_remove_host(operations, r->host);
     return weft_db_transact(db, operations, &r->results);
 }
 

@@ -338,6 +338,13 @@ mac_derive(const struct mac_prefix *p, const struct in6_addr *addr,
     return mac;
 }
 
+bool
+mac_is_gateways(struct eth_addr mac)
+{
+    static const struct eth_addr gateway = GATEWAY_MAC;
+    return !memcmp(mac.ea, gateway.ea, 3);
+}
+
 struct in6_addr
 address_link_local(struct eth_addr mac)
 {

@@ -91,6 +91,9 @@ char *mac_prefix_parse(const char *s, struct mac_prefix *p);
 struct eth_addr mac_derive(const struct mac_prefix *,
                            const struct in6_addr *addr, unsigned int attempt);
 
+/* 0e:57:00 is for gateways, and for what they route. */
+bool mac_is_gateways(struct eth_addr);
+
 /* The link-local address that Linux makes of 'mac' (RFC 4291, appendix A). */
 struct in6_addr address_link_local(struct eth_addr mac);
 

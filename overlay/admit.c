@@ -77,6 +77,10 @@ admit_endpoint(const struct attach_request *req, const char *netns,
     ep->owner = req->owner;
     ep->ifname = nullable_xstrdup(req->ifname);
     ep->mtu = req->mtu;
+    if (!error && req->move && !req->n_ips) {
+        error = xstrdup("--move takes over addresses that are given: give "
+                        "--ip");
+    }
     if (!error && req->ip_dhcp && !net->dhcp) {
         error = xasprintf("network %s has no DHCP: set \"dhcp = on\" in %s",
                           net->name, host->file);
@@ -373,7 +377,7 @@ check_mac(struct eth_addr mac, const struct network *net,
     const struct endpoint *other = claims_by_mac(claims, net->name, mac);
     const char *reason
         = (eth_addr_equals(mac, gateway) ? "is the gateway's"
-           : !memcmp(mac.ea, gateway.ea, 3)
+           : mac_is_gateways(mac)
            ? "is no endpoint's: 0e:57:00 belongs to Weft's gateways"
            : NULL);
     if (reason) {

@@ -28,26 +28,6 @@
 
 enum { MAC_REGISTER = 6 };          /* Of pipeline.def's MAC: xreg6. */
 
-static void
-compile_origin(struct plan *plan)
-{
-    uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
-    plan_add_flow(plan, TABLE_LEARN, 100, cookie, "actions="LOOK_UP_SOURCE,
-                  TABLE_LEARNED, TABLE_ORIGIN);
-    for (size_t i = 0; i < 2; i++) {
-        /* It was routed: the source lives in the network that its MAC
-         * names. */
-        const struct compile_family *f = &compile_families[i];
-        plan_add_flow(plan, TABLE_LEARN, 110, cookie,
-                      "%s,dl_dst="GATEWAY_MAC_TEXT",dl_src="ROUTED_MAC"/"
-                      ROUTED_MAC_MASK" actions=push:NXM_NX_REG0[],"
-                      "move:NXM_OF_ETH_SRC[0..23]->NXM_NX_REG0[0..23],"
-                      "move:%s[]->%s[],resubmit(,%d),pop:NXM_NX_REG0[],"
-                      "goto_table:%d", f->ip, f->src_field, f->hop_field,
-                      TABLE_LOCATED, TABLE_ORIGIN);
-    }
-}
-
 /* ARP and neighbour discovery do not cross a tunnel, in whatever form. */
 static void
 compile_no_discovery(struct plan *plan)
@@ -57,9 +37,9 @@ compile_no_discovery(struct plan *plan)
         TABLE_LEARN, TABLE_OUTPUT, TABLE_REPLICATE,
     };
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        plan_add_flow(plan, tables[i], 200, cookie, "arp actions=drop");
+        plan_add_flow(plan, tables[i], 300, cookie, "arp actions=drop");
         for (int type = 133; type <= 137; type++) {
-            plan_add_flow(plan, tables[i], 200, cookie,
+            plan_add_flow(plan, tables[i], 300, cookie,
                           "icmp6,icmp_type=%d actions=drop", type);
         }
     }
@@ -117,16 +97,20 @@ compile_answers(struct plan *plan)
 void
 compile_known_static(struct plan *plan)
 {
-    compile_origin(plan);
+    plan_add_flow(plan, TABLE_LEARN, 100, pipeline_cookie(COOKIE_STATIC, 0),
+                  "actions="LOOK_UP_SOURCE, TABLE_LEARNED, TABLE_ORIGIN);
     compile_no_discovery(plan);
     compile_answers(plan);
 }
 
-/* What an endpoint forwards that a route leads by comes from that endpoint's
- * peer: its source is looked up as a packet to it would be sent. */
+/* What was routed comes from a network of the same domain, which its MAC names,
+ * and from the peer of who has the source; what a route leads by, from the
+ * peer of the endpoint that forwards it: the source is looked up as a packet
+ * to it would be sent. */
 static void
-compile_route_origin(const struct network *net, const struct prefix *from,
-                     const struct in6_addr *via, struct plan *plan)
+compile_routed_origin(const struct network *net, const struct prefix *from,
+                      const struct in6_addr *via, uint16_t priority,
+                      struct plan *plan)
 {
     const struct compile_family *f = compile_family_of(&from->addr);
     char *src = compile_prefix_text(from);
@@ -138,34 +122,54 @@ compile_route_origin(const struct network *net, const struct prefix *from,
     } else {
         hop = xasprintf("move:%s[]->%s[]", f->src_field, f->hop_field);
     }
-    plan_add_flow(plan, TABLE_LEARN, 111 + from->len / 2,
+    plan_add_flow(plan, TABLE_LEARN, priority,
                   pipeline_cookie(COOKIE_NETWORK, net->vni),
-                  "%s,%s=%s,dl_dst="GATEWAY_MAC_TEXT",dl_src=0e:57:00:"
-                  "%02x:%02x:%02x actions=push:NXM_NX_REG0[],"
+                  DOMAIN"=%"PRIu32",%s,%s=%s,dl_dst="GATEWAY_MAC_TEXT","
+                  "dl_src=0e:57:00:%02x:%02x:%02x actions=push:NXM_NX_REG0[],"
                   "set_field:%"PRIu32"->"NET",%s,resubmit(,%d),"
-                  "pop:NXM_NX_REG0[],goto_table:%d", f->ip, f->src, src,
-                  net->vni >> 16, net->vni >> 8 & 0xff, net->vni & 0xff,
-                  net->vni, hop, TABLE_LOCATED, TABLE_ORIGIN);
+                  "pop:NXM_NX_REG0[],goto_table:%d", net->domain, f->ip,
+                  f->src, src, net->vni >> 16, net->vni >> 8 & 0xff,
+                  net->vni & 0xff, net->vni, hop, TABLE_LOCATED,
+                  TABLE_ORIGIN);
     free(hop);
     free(src);
+}
+
+static void
+compile_routed_origins(const struct network *net, struct plan *plan)
+{
+    struct prefix any[2] = { { .len = 0 }, { .len = 0 } };
+    in6_addr_set_mapped_ipv4(&any[true].addr, 0);
+    for (size_t v4 = 0; v4 < 2; v4++) {
+        if (network_gateway(net, v4)) {
+            compile_routed_origin(net, &any[v4], NULL, 110, plan);
+        }
+    }
+    /* The longest prefix wins. */
+    for (size_t i = 0; i < net->n_routes; i++) {
+        const struct route *r = &net->routes[i];
+        compile_routed_origin(net, &r->dst, &r->via, 111 + r->dst.len, plan);
+    }
+    for (size_t i = 0; i < net->n_subnets && net->n_routes; i++) {
+        const struct prefix *subnet = &net->subnets[i];
+        compile_routed_origin(net, subnet, NULL, 111 + subnet->len, plan);
+    }
 }
 
 void
 compile_known_network(const struct network *net, struct plan *plan)
 {
+    uint64_t cookie = pipeline_cookie(COOKIE_NETWORK, net->vni);
+    plan_add_flow(plan, TABLE_VNI, 100, cookie,
+                  "tun_id=%"PRIu32" actions=set_field:%"PRIu32"->"NET","
+                  "set_field:%"PRIu32"->"DOMAIN",goto_table:%d", net->vni,
+                  net->vni, net->domain, TABLE_LEARN);
     plan_add_group(plan, GROUP_MEMBERS(net->vni));
-    plan_add_flow(plan, TABLE_REPLICATE, 100,
-                  pipeline_cookie(COOKIE_NETWORK, net->vni),
+    plan_add_flow(plan, TABLE_REPLICATE, 100, cookie,
                   PEER"=0,"NET"=%"PRIu32" actions=move:NXM_NX_REG0[0..23]"
                   "->NXM_NX_TUN_ID[0..23],group:%"PRIu32, net->vni,
                   GROUP_MEMBERS(net->vni));
-    for (size_t i = 0; i < net->n_routes; i++) {
-        const struct route *r = &net->routes[i];
-        compile_route_origin(net, &r->dst, &r->via, plan);
-    }
-    for (size_t i = 0; i < net->n_subnets && net->n_routes; i++) {
-        compile_route_origin(net, &net->subnets[i], NULL, plan);
-    }
+    compile_routed_origins(net, plan);
 }
 
 void

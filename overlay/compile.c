@@ -116,9 +116,13 @@ compile_network(const struct network *net, const struct compile_place *place,
     uint64_t cookie = pipeline_cookie(COOKIE_NETWORK, net->vni);
     uint32_t group = GROUP_NETWORK(net->vni);
 
-    plan_add_flow(plan, TABLE_VNI, 100, cookie,
-                  "tun_id=%"PRIu32" actions=set_field:%"PRIu32"->"NET","
-                  "goto_table:%d", net->vni, net->vni, TABLE_LEARN);
+    if (place->known) {
+        compile_known_network(net, plan);
+    } else {
+        plan_add_flow(plan, TABLE_VNI, 100, cookie,
+                      "tun_id=%"PRIu32" actions=set_field:%"PRIu32"->"NET","
+                      "goto_table:%d", net->vni, net->vni, TABLE_LEARN);
+    }
 
     plan_add_group(plan, group);
     plan_add_flow(plan, TABLE_FLOOD, 100, cookie,
@@ -127,9 +131,6 @@ compile_network(const struct network *net, const struct compile_place *place,
     plan_add_flow(plan, TABLE_FLOOD, 50, cookie,
                   NET"=%"PRIu32" actions=group:%"PRIu32, net->vni, group);
     compile_gateway_network(net, place, plan);
-    if (place->known) {
-        compile_known_network(net, plan);
-    }
 }
 
 static void

@@ -138,6 +138,7 @@ endpoint_finish(struct endpoint *ep)
         free(ep->netns);
         free(ep->ifname);
         free(ep->port);
+        free(ep->moved_to);
         memset(ep, 0, sizeof *ep);
     }
 }
@@ -151,6 +152,7 @@ endpoint_clone(struct endpoint *dst, const struct endpoint *src)
     dst->netns = nullable_xstrdup(src->netns);
     dst->ifname = nullable_xstrdup(src->ifname);
     dst->port = nullable_xstrdup(src->port);
+    dst->moved_to = nullable_xstrdup(src->moved_to);
 }
 
 bool
@@ -161,6 +163,7 @@ endpoint_equal(const struct endpoint *a, const struct endpoint *b)
            && nullable_string_is_equal(a->netns, b->netns)
            && nullable_string_is_equal(a->ifname, b->ifname)
            && nullable_string_is_equal(a->port, b->port)
+           && nullable_string_is_equal(a->moved_to, b->moved_to)
            && eth_addr_equals(a->mac, b->mac)
            && ips_equal(a, b)
            && a->mtu == b->mtu && a->netns_ino == b->netns_ino

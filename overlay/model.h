@@ -145,6 +145,8 @@ struct endpoint {
     int mtu;                        /* 0: follow the underlay. */
     struct publish publishes[PUBLISHES_MAX];
     size_t n_publishes;
+    char *moved_to;                 /* Owned.  The host that has taken over
+                                     * what it has, or NULL. */
 };
 
 /* A VXLAN port on the bridge, to one peer. */

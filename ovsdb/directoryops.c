@@ -11,6 +11,8 @@
 #include "util.h"
 #include "uuid.h"
 
+enum { BEAT_MIN_S = 30, BEATS_A_SECOND = 5 };
+
 static struct json *
 add_op(struct json *ops, const char *op, const char *table)
 {
@@ -117,6 +119,18 @@ directoryops_put_host(struct json *ops, const struct peer *peer, bool exists)
         json_object_put_string(row, "name", peer->name);
     }
     json_object_put(op, "row", row);
+}
+
+int
+directoryops_beat_interval(size_t n_hosts)
+{
+    return MAX(BEAT_MIN_S, n_hosts / BEATS_A_SECOND);
+}
+
+int
+directoryops_silent_after(size_t n_hosts)
+{
+    return 3 * directoryops_beat_interval(n_hosts);
 }
 
 void

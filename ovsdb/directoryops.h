@@ -22,6 +22,13 @@ void directoryops_delete(struct json *ops, const char *table,
 /* 'exists': the host has a row already. */
 void directoryops_put_host(struct json *ops, const struct peer *, bool exists);
 
+/* How many seconds lie between two heartbeats of a host, of 'n_hosts': 30, but
+ * all hosts together write no more than five times a second, because each
+ * server tells each of its clients of each transaction. */
+int directoryops_beat_interval(size_t n_hosts);
+/* After how many seconds without one a host is silent: three are lacking. */
+int directoryops_silent_after(size_t n_hosts);
+
 /* That 'host' lives, at 'now' in seconds since the epoch; and a question, the
  * second operation, for those that said so last before 'silent'.
  * directoryops_beat_is_new(): there was no row to say it in; insert one. */

@@ -42,6 +42,10 @@ row_of_endpoint(const struct endpoint *ep, const char *bridge,
         smap_add_nocopy(ids, xstrdup("weft-publish"), text);
     }
 
+    if (ep->moved_to) {
+        smap_add(ids, "weft-moved-to", ep->moved_to);
+    }
+
     struct ds s = DS_EMPTY_INITIALIZER;
     for (size_t i = 0; i < ep->n_ips; i++) {
         ds_put_cstr(&s, i ? " " : "");
@@ -83,6 +87,7 @@ row_to_endpoint(const char *port, const struct smap *ids, struct endpoint *ep)
     const char *netns = tap ? "" : smap_get(ids, "weft-netns");
     const char *ifname = tap ? port : smap_get(ids, "weft-ifname");
     const char *mac = smap_get(ids, "weft-mac");
+    const char *moved_to = smap_get(ids, "weft-moved-to");
 
     *ep = (struct endpoint) {
         .mtu = smap_get_int(ids, "weft-mtu", 0),
@@ -94,6 +99,7 @@ row_to_endpoint(const char *port, const struct smap *ids, struct endpoint *ep)
     };
     if (!name || !name_is_valid(name) || !network || !netns || !ifname || !mac
         || !eth_addr_from_string(mac, &ep->mac)
+        || (moved_to && !name_is_valid(moved_to))
         || !parse_ips(smap_get_def(ids, "weft-ip", ""), ep)
         || !publish_parse_row(smap_get_def(ids, "weft-publish", ""),
                               ep->publishes, &ep->n_publishes)) {
@@ -104,6 +110,7 @@ row_to_endpoint(const char *port, const struct smap *ids, struct endpoint *ep)
     ep->netns = xstrdup(netns);
     ep->ifname = xstrdup(ifname);
     ep->port = xstrdup(port);
+    ep->moved_to = nullable_xstrdup(moved_to);
     return true;
 }
 

@@ -130,6 +130,12 @@ switchdb_connected(const struct switchdb *db)
     return ovsdb_idl_is_connected(db->idl);
 }
 
+unsigned int
+switchdb_seqno(const struct switchdb *db)
+{
+    return ovsdb_idl_get_seqno(db->idl);
+}
+
 bool
 switchdb_ready(const struct switchdb *db)
 {

@@ -68,6 +68,8 @@ void switchdb_run(struct switchdb *);
 void switchdb_wait(struct switchdb *);
 
 bool switchdb_connected(const struct switchdb *);
+/* Changes whenever something in the database does. */
+unsigned int switchdb_seqno(const struct switchdb *);
 /* Has everything been read once, and is the lock ours? */
 bool switchdb_ready(const struct switchdb *);
 /* Does somebody else hold the lock, that is, serve this bridge? */
