@@ -50,6 +50,8 @@ struct host {
  * network's group. */
 struct member {
     struct ovs_list node;
+    struct ovs_list changed_node;   /* In 'changed', or alone. */
+    const struct host *host;
     struct segment *segment;
     size_t n;
     ofp_port_t bucket;              /* 0: none. */
@@ -88,6 +90,8 @@ struct remotes {
     struct shash hosts;             /* Contains struct host. */
     struct ovs_list dirty;          /* Have flows to be sent. */
     struct ovs_list gone;           /* Have flows to be taken away. */
+    struct ovs_list changed;        /* Contains struct member: may have another
+                                     * bucket. */
     struct remote **leaving;        /* Those that were marked so, in an
                                      * update. */
     size_t n_leaving, allocated_leaving;
@@ -116,8 +120,8 @@ static struct remote *find_ip(const struct remotes *, uint32_t vni,
 static uint8_t wanted_flows(const struct remotes *, const struct remote *);
 static void make_flow(const struct remote *, enum remote_flow,
                       struct plan_flow *);
-static void update_member(struct remotes *, const struct host *,
-                          struct member *);
+static void touch_members(struct remotes *, const struct host *);
+static void update_members(struct remotes *);
 static void count_member(struct remotes *, const struct remote *, int n);
 static void update_need(struct remotes *, struct host *);
 
@@ -135,6 +139,7 @@ remotes_create(struct ofswitch *sw, struct tunnels *tunnels)
     shash_init(&rs->hosts);
     ovs_list_init(&rs->dirty);
     ovs_list_init(&rs->gone);
+    ovs_list_init(&rs->changed);
     plan_init(&rs->stale);
     return rs;
 }
@@ -210,6 +215,7 @@ drop_stale(struct remotes *rs)
 static void
 forget_gone(struct remotes *rs)
 {
+    update_members(rs);
     struct remote *r;
     LIST_FOR_EACH_SAFE (r, node, &rs->gone) {
         destroy(rs, r);
@@ -220,6 +226,7 @@ void
 remotes_run(struct remotes *rs)
 {
     size_t n = 0;
+    update_members(rs);
     if (!ofswitch_connected(rs->sw)) {
         forget_gone(rs);            /* It will be read when it is back. */
         return;
@@ -252,7 +259,8 @@ remotes_run(struct remotes *rs)
 void
 remotes_wait(struct remotes *rs)
 {
-    if (!remotes_sent(rs) && ofswitch_takes_flows(rs->sw)) {
+    if ((!remotes_sent(rs) && ofswitch_takes_flows(rs->sw))
+        || !ovs_list_is_empty(&rs->changed)) {
         poll_immediate_wake();
     }
 }
@@ -285,11 +293,7 @@ remotes_set_list(struct remotes *rs, const struct peerlist *list)
         }
     }
     SHASH_FOR_EACH (node, &rs->hosts) {
-        const struct host *host = node->data;
-        struct member *m;
-        LIST_FOR_EACH (m, node, &host->members) {
-            update_member(rs, host, m);
-        }
+        touch_members(rs, node->data);
     }
 }
 
@@ -518,10 +522,7 @@ remotes_tunnel_changed(struct remotes *rs, const char *name,
     struct host *host = shash_find_data(&rs->hosts, name);
     if (host) {
         host->ofport = ofport;
-        struct member *m;
-        LIST_FOR_EACH (m, node, &host->members) {
-            update_member(rs, host, m);
-        }
+        touch_members(rs, host);
     }
 }
 
@@ -581,6 +582,7 @@ void
 remotes_wanted(struct remotes *rs, struct plan *plan)
 {
     size_t n_lacking = 0;
+    update_members(rs);
     struct remote *r;
     HMAP_FOR_EACH (r, mac_node, &rs->by_mac) {
         r->sent = r->have;
@@ -893,9 +895,26 @@ make_flow(const struct remote *r, enum remote_flow i, struct plan_flow *flow)
 }
 
 static void
-update_member(struct remotes *rs, const struct host *host, struct member *m)
+touch_member(struct remotes *rs, struct member *m)
 {
-    ofp_port_t bucket = m->n && m->segment->net ? host->ofport : 0;
+    if (ovs_list_is_empty(&m->changed_node)) {
+        ovs_list_push_back(&rs->changed, &m->changed_node);
+    }
+}
+
+static void
+touch_members(struct remotes *rs, const struct host *host)
+{
+    struct member *m;
+    LIST_FOR_EACH (m, node, &host->members) {
+        touch_member(rs, m);
+    }
+}
+
+static void
+update_member(struct remotes *rs, struct member *m)
+{
+    ofp_port_t bucket = m->n && m->segment->net ? m->host->ofport : 0;
     if (bucket == m->bucket) {
         return;
     }
@@ -913,6 +932,22 @@ update_member(struct remotes *rs, const struct host *host, struct member *m)
     plan_finish(&new);
 }
 
+/* Once for all that has happened in a turn of the loop: a bucket that goes and
+ * comes back in one bundle is refused, because what comes is sent first. */
+static void
+update_members(struct remotes *rs)
+{
+    struct member *m;
+    LIST_FOR_EACH_POP (m, changed_node, &rs->changed) {
+        ovs_list_init(&m->changed_node);
+        update_member(rs, m);
+        if (!m->n) {
+            ovs_list_remove(&m->node);
+            free(m);
+        }
+    }
+}
+
 /* One more (1), or one less (-1), of the host of 'r' in its network. */
 static void
 count_member(struct remotes *rs, const struct remote *r, int n)
@@ -925,16 +960,14 @@ count_member(struct remotes *rs, const struct remote *r, int n)
     }
     if (!found) {
         found = xzalloc(sizeof *found);
+        found->host = r->host;
         found->segment = r->segment;
+        ovs_list_init(&found->changed_node);
         ovs_list_push_back(&r->host->members, &found->node);
     }
     found->n += n;
     r->segment->n += n;
-    update_member(rs, r->host, found);
-    if (!found->n) {
-        ovs_list_remove(&found->node);
-        free(found);
-    }
+    touch_member(rs, found);
     update_need(rs, r->host);
 }
 
@@ -944,7 +977,7 @@ update_need(struct remotes *rs, struct host *host)
     bool needed = false;
     const struct member *m;
     LIST_FOR_EACH (m, node, &host->members) {
-        needed = needed || m->segment->used;
+        needed = needed || (m->n && m->segment->used);
     }
     if (needed != host->needed) {
         host->needed = needed;
