@@ -101,7 +101,8 @@ struct remotes {
     size_t n_held;
     struct plan stale;              /* Found in the switch, of nobody. */
     size_t n_observed;
-    size_t stale_held;              /* As many were that they are left. */
+    size_t stale_held;              /* Of so many endpoints were they that they
+                                     * are left. */
     bool trusted;                   /* What lacks in the directory is meant. */
 };
 
@@ -508,9 +509,9 @@ remotes_accept(struct remotes *rs)
             retire(rs, r);
         }
     }
+    rs->trusted = true;
     if (rs->stale_held) {
         rs->stale_held = 0;
-        rs->trusted = true;
         ofswitch_compare(rs->sw);
     }
 }
@@ -578,6 +579,18 @@ remotes_observed(struct remotes *rs, const struct plan_flow *flow)
     return true;
 }
 
+/* Of how many endpoints are the flows? */
+static size_t
+count_macs(const struct plan *plan)
+{
+    size_t n = 0;
+    const struct plan_flow *flow;
+    HMAP_FOR_EACH (flow, node, &plan->flows) {
+        n += flow->table == TABLE_LEARNED;
+    }
+    return n;
+}
+
 void
 remotes_wanted(struct remotes *rs, struct plan *plan)
 {
@@ -613,7 +626,7 @@ remotes_wanted(struct remotes *rs, struct plan *plan)
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" flows for endpoints of other "
                   "hosts are of none that the directory has: left in force",
                   n, rs->n_observed);
-        rs->stale_held = n;
+        rs->stale_held = MAX(count_macs(&rs->stale), 1);
         plan_clear(&rs->stale);
     } else {
         rs->trusted = true;
