@@ -13,6 +13,7 @@
 #include "overlay/address.h"
 #include "overlay/compile.h"
 #include "packets.h"
+#include "timeval.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -20,6 +21,7 @@ VLOG_DEFINE_THIS_MODULE(remotes);
 
 enum {
     FLOWS_A_TURN = 2000,            /* Sent in one turn of the loop. */
+    PUT_BACK_MAX_MS = 10000,        /* Owners are connected again by then. */
     TRIM_MIN = 1000,                /* Rows of one update, or flows read, that
                                      * are worth giving memory back for. */
 };
@@ -79,6 +81,7 @@ struct remote {
                                      * update that is read says. */
     bool held;                      /* Not in the directory any more, held in
                                      * force: not in 'by_uuid'. */
+    bool briefly;                   /* Held until 'release_at'. */
     char name[];
 };
 
@@ -98,7 +101,10 @@ struct remotes {
     size_t n_update;                /* Rows of the update. */
     bool trim;                      /* Much was read or sent, whose memory is
                                      * to be given back. */
-    size_t n_held;
+    bool other_content;             /* The update is of a database that was
+                                     * away, or of one that was restored. */
+    size_t n_held, n_briefly;       /* 'n_held' is without 'n_briefly'. */
+    long long int release_at;       /* When those go. */
     struct plan stale;              /* Found in the switch, of nobody. */
     size_t n_observed;
     size_t stale_held;              /* Of so many endpoints were they that they
@@ -109,6 +115,9 @@ struct remotes {
 static void insert(struct remotes *, struct remote *);
 static void retire(struct remotes *, struct remote *);
 static void destroy(struct remotes *, struct remote *);
+static void forget_uuid(struct remotes *, struct remote *);
+static void hold(struct remotes *, struct remote *, bool briefly);
+static void release_held(struct remotes *);
 static void forget_gone(struct remotes *);
 static void touch(struct remotes *, struct remote *);
 static void touch_parts(struct remotes *, const struct remote *);
@@ -227,6 +236,9 @@ void
 remotes_run(struct remotes *rs)
 {
     size_t n = 0;
+    if (rs->n_briefly && time_msec() >= rs->release_at) {
+        release_held(rs);
+    }
     update_members(rs);
     if (!ofswitch_connected(rs->sw)) {
         forget_gone(rs);            /* It will be read when it is back. */
@@ -263,6 +275,9 @@ remotes_wait(struct remotes *rs)
     if ((!remotes_sent(rs) && ofswitch_takes_flows(rs->sw))
         || !ovs_list_is_empty(&rs->changed)) {
         poll_immediate_wake();
+    }
+    if (rs->n_briefly) {
+        poll_timer_wait_until(rs->release_at);
     }
 }
 
@@ -347,6 +362,7 @@ remotes_begin(struct remotes *rs, bool clear)
 {
     rs->n_leaving = 0;
     rs->n_update = 0;
+    rs->other_content = clear;
     if (clear) {
         struct remote *r;
         HMAP_FOR_EACH (r, uuid_node, &rs->by_uuid) {
@@ -406,12 +422,11 @@ remotes_row(struct remotes *rs, const struct directorydb_endpoint *row)
     }
     struct remote *old = find_mac(rs, row->vni, row->mac, row->part);
     if (old && says_the_same(old, row)) {
-        if (old->held) {
-            rs->n_held--;
-        } else {
-            hmap_remove(&rs->by_uuid, &old->uuid_node);
-        }
-        old->held = old->leaving = false;
+        /* No owner writes it again that still has it. */
+        rs->other_content = (rs->other_content
+                             || !uuid_equals(&old->uuid, &row->uuid));
+        forget_uuid(rs, old);
+        old->leaving = false;
         old->uuid = row->uuid;
         hmap_insert(&rs->by_uuid, &old->uuid_node, uuid_hash(&old->uuid));
         return;
@@ -463,12 +478,13 @@ void
 remotes_end(struct remotes *rs, bool own_lost)
 {
     /* What a host takes away is its own; nobody but a mistake takes away
-     * several hosts' at once, or ours. */
+     * several hosts' at once, or ours.  What a database lacks that was away,
+     * or has other contents now, its owner may just not have put back yet. */
     size_t total = hmap_count(&rs->by_uuid);
     bool one_host;
     size_t n = count_leaving(rs, &one_host);
-    bool hold = n && (own_lost || (n >= 2 && n * 2 > total && !one_host));
-    if (hold) {
+    bool mass = n && (own_lost || (n >= 2 && n * 2 > total && !one_host));
+    if (mass) {
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" endpoints of other hosts are "
                   "gone from the directory at once: held in force", n, total);
     }
@@ -476,11 +492,9 @@ remotes_end(struct remotes *rs, bool own_lost)
         struct remote *r = rs->leaving[i];
         if (!r->live || !r->leaving) {
             continue;
-        } else if (hold) {
-            hmap_remove(&rs->by_uuid, &r->uuid_node);
-            r->leaving = false;
-            r->held = true;
-            rs->n_held++;
+        } else if (mass || rs->other_content) {
+            hold(rs, r, !mass);
+            rs->release_at = time_msec() + PUT_BACK_MAX_MS;
         } else {
             retire(rs, r);
         }
@@ -747,15 +761,48 @@ insert(struct remotes *rs, struct remote *r)
     }
 }
 
+/* The directory has it no longer, or by another uuid. */
+static void
+forget_uuid(struct remotes *rs, struct remote *r)
+{
+    if (!r->held) {
+        hmap_remove(&rs->by_uuid, &r->uuid_node);
+    } else if (r->briefly) {
+        rs->n_briefly--;
+    } else {
+        rs->n_held--;
+    }
+    r->held = r->briefly = false;
+}
+
+static void
+hold(struct remotes *rs, struct remote *r, bool briefly)
+{
+    forget_uuid(rs, r);
+    r->leaving = false;
+    r->held = true;
+    r->briefly = briefly;
+    rs->n_held += !briefly;
+    rs->n_briefly += briefly;
+}
+
+/* Those whose owners have not put them back. */
+static void
+release_held(struct remotes *rs)
+{
+    struct remote *r;
+    HMAP_FOR_EACH_SAFE (r, mac_node, &rs->by_mac) {
+        if (r->briefly) {
+            retire(rs, r);
+        }
+    }
+}
+
 /* It is known no longer; what the switch has of it is still to go. */
 static void
 retire(struct remotes *rs, struct remote *r)
 {
-    if (r->held) {
-        rs->n_held--;
-    } else {
-        hmap_remove(&rs->by_uuid, &r->uuid_node);
-    }
+    forget_uuid(rs, r);
     hmap_remove(&rs->by_mac, &r->mac_node);
     hmap_remove(&rs->by_name, &r->name_node);
     for (size_t i = 0; i < 2; i++) {
@@ -763,7 +810,7 @@ retire(struct remotes *rs, struct remote *r)
             hmap_remove(&rs->by_ip, &r->ip_nodes[i]);
         }
     }
-    r->live = r->held = false;
+    r->live = false;
     touch_parts(rs, r);
     if (!r->part) {
         count_member(rs, r, -1);

@@ -21,8 +21,9 @@ VLOG_DEFINE_THIS_MODULE(shared);
 
 enum {
     ADDRESS_RETRY_MS = 1000,
-    /* A host whose row has gone has it back soon, if it lives. */
-    GONE_MAX_MS = 5000,
+    /* A host whose row has gone has it back soon, if it lives: when it is
+     * connected again, for which it waits at most 8 s. */
+    GONE_MAX_MS = 10000,
     /* What nobody is on any more may be asked for again soon. */
     UNWATCH_MS = 60000,
 };
