@@ -182,15 +182,20 @@ agent_reread(struct agent *a)
     }
 }
 
-bool
+char *
 agent_accept(struct agent *a)
 {
+    char *error = directory_accept(a->directory);
     bool held = a->shared && (shared_held_peers(a->shared)
                               || remotes_held(a->remotes));
-    if (held) {
+    if (a->shared && (held || !error)) {
         shared_accept(a->shared);
     }
-    return held;
+    if (held) {
+        free(error);                /* It was something else. */
+        error = NULL;
+    }
+    return error;
 }
 
 void

@@ -80,9 +80,10 @@ void agent_reread(struct agent *);
 void agent_report(void *agent, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
 
-/* Lets go of hosts and endpoints that are held in force though the shared
- * directory has them no longer.  False if there are none. */
-bool agent_accept(struct agent *);
+/* Puts in force a list that is held back, and lets go of hosts and endpoints
+ * that are held in force though the shared directory has them no longer.  NULL,
+ * or an owned message: there is nothing of that. */
+char *agent_accept(struct agent *);
 
 /* Detaches everything, then removes the bridges and what was done to the
  * underlay.  agent_is_clean() tells when; then '*errorp' is NULL or an owned

@@ -116,12 +116,7 @@ control_directory_accept(struct unixctl_conn *conn, int argc,
     if (!reply_check_args(conn, argc, argv, 0, "")) {
         return;
     }
-    bool held = agent_accept(c->agent);
-    char *error = directory_accept(c->agent->directory);
-    if (error && held) {            /* It was something else. */
-        free(error);
-        error = NULL;
-    }
+    char *error = agent_accept(c->agent);
     if (error) {
         reply_error(conn, error);
     } else {

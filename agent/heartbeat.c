@@ -3,6 +3,7 @@
 #include <config.h>
 #include "agent/heartbeat.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
@@ -13,11 +14,19 @@
 
 VLOG_DEFINE_THIS_MODULE(heartbeat);
 
-/* A host that has said for a while nothing new. */
+enum {
+    MISSED_MIN = 2,                 /* The first may be a beat that came right
+                                     * before an answer and right after the
+                                     * next, or while there was no database. */
+    MISSED_MIN_DEAD = 3,            /* So many for what cannot be undone. */
+};
+
+/* A host that said nothing new for a while, if its clock is right.  So what
+ * counts is not how old that is, but how often it was the same again. */
 struct silence {
-    long long int seen;             /* When it did so last, by its clock. */
-    bool certain;                   /* Two answers in a row said so. */
-    bool asked;                     /* The last answer did. */
+    long long int seen;             /* When it said it, by its clock. */
+    unsigned int missed;            /* Beats: answers that were the same. */
+    bool asked;                     /* It was in the last answer. */
 };
 
 struct heartbeat {
@@ -30,6 +39,7 @@ struct heartbeat {
     bool janitor;
 };
 
+static bool is_certain(const struct silence *);
 static void remove_dead(struct heartbeat *);
 
 struct heartbeat *
@@ -88,26 +98,32 @@ hear_of(const char *host, long long int seen, void *h_)
     struct silence *s = shash_find_data(&h->silences, host);
     if (!s) {
         s = xzalloc(sizeof *s);
+        s->seen = LLONG_MIN;
         shash_add(&h->silences, host, s);
-    } else if (s->seen == seen && !s->certain) {
-        s->certain = true;
-        VLOG_WARN("host %s is silent: nothing new of it for %lld s", host,
-                  time_wall() - seen);
-    } else if (s->seen != seen) {
-        s->certain = false;
     }
+    bool was = is_certain(s);
+    s->missed = s->seen == seen ? s->missed + 1 : 0;
     s->seen = seen;
     s->asked = true;
+    if (is_certain(s) != was) {
+        VLOG_WARN("host %s is silent%s", host, was ? " no longer" : "");
+    }
 }
 
 void
 heartbeat_reply(struct heartbeat *h, uint64_t seqno,
                 const struct json *results)
 {
-    if (seqno != h->txn || !results) {
+    char *detail;
+    if (seqno != h->txn) {
         return;
     }
     h->txn = 0;
+    enum directoryops_result result = directoryops_result(results, &detail);
+    free(detail);
+    if (result != DIRECTORYOPS_DONE) {
+        return;                     /* That says nothing of anybody. */
+    }
     if (directoryops_beat_is_new(results)) {
         struct json *ops = json_array_create_empty();
         directoryops_insert_beat(ops, h->host, time_wall());
@@ -122,8 +138,8 @@ heartbeat_reply(struct heartbeat *h, uint64_t seqno,
     SHASH_FOR_EACH_SAFE (node, &h->silences) {
         struct silence *s = node->data;
         if (!s->asked) {
-            if (s->certain) {
-                VLOG_INFO("host %s is silent no longer", node->name);
+            if (is_certain(s)) {
+                VLOG_WARN("host %s is silent no longer", node->name);
             }
             free(s);
             shash_delete(&h->silences, node);
@@ -144,18 +160,26 @@ long long int
 heartbeat_silent(const struct heartbeat *h, const char *host)
 {
     const struct silence *s = shash_find_data(&h->silences, host);
-    return s && s->certain ? MAX(time_wall() - s->seen, 1) : 0;
+    return s && is_certain(s) ? MAX(time_wall() - s->seen, 1) : 0;
+}
+
+static bool
+is_certain(const struct silence *s)
+{
+    return s->missed >= MISSED_MIN;
 }
 
 static void
 remove_dead(struct heartbeat *h)
 {
-    int after = directorydb_dead_after(h->db);
+    unsigned int after = directorydb_dead_after(h->db);
     struct shash_node *node;
     SHASH_FOR_EACH (node, &h->silences) {
-        if (after && heartbeat_silent(h, node->name) > after) {
+        const struct silence *s = node->data;
+        if (after && s->missed >= MISSED_MIN_DEAD
+            && s->missed * directoryops_beat_interval(h->n_hosts) > after) {
             VLOG_WARN("host %s is removed from the directory: silent for "
-                      "more than %d s", node->name, after);
+                      "more than %u s", node->name, after);
             struct json *ops = json_array_create_empty();
             directoryops_remove_host(ops, node->name);
             (void) directorydb_send(h->db, ops);    /* Or the next time. */

@@ -5,9 +5,10 @@
 
 /* Tells the shared directory from time to time (directoryops_beat_interval())
  * that this host lives, and asks it which hosts have not said so for three
- * times as long.  One of those is silent when the same is found twice, so that
- * a clock that is behind kills nobody.  BFD tells of the hosts that there is a
- * tunnel to, within seconds; this of all. */
+ * times as long.  One of those is silent when it misses two beats while we
+ * listen, so that a clock that is behind kills nobody, nor does a database
+ * that was away.  BFD tells of the hosts that there is a tunnel to, within
+ * seconds; this of all. */
 
 #include "openvswitch/shash.h"
 #include "ovsdb/directorydb.h"
@@ -26,10 +27,10 @@ void heartbeat_reply(struct heartbeat *, uint64_t seqno,
 
 /* May this host remove others from the directory, that is, does it speak to
  * the database with nobody's role?  Then it removes those that are silent for
- * longer than the directory says. */
+ * longer than the directory says, while this one listened. */
 void heartbeat_set_janitor(struct heartbeat *, bool janitor);
 
-/* For how many seconds a host has been silent; 0: it is not. */
+/* For how many seconds a host has been silent, by its clock; 0: it is not. */
 long long int heartbeat_silent(const struct heartbeat *, const char *host);
 
 #endif /* agent/heartbeat.h */

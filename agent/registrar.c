@@ -52,6 +52,8 @@ struct registration {
                                      * was a duplicate. */
     long long int since;            /* Of the phase, or when it was put. */
     bool late;                      /* It was told that it waits. */
+    bool lost;                      /* A row has gone in this update, and was
+                                     * to stay. */
 };
 
 /* A row of ours as it stands in the directory. */
@@ -79,6 +81,7 @@ struct registrar {
     bool self_known;
     struct peer self_row;           /* What stands there. */
     bool self_exists, self_dirty;
+    bool self_existed;              /* Before this update. */
     uint64_t self_txn;              /* On its way, or 0. */
     char *self_problem;
     long long int self_retry;       /* After a refusal. */
@@ -93,8 +96,7 @@ struct registrar {
     bool leaving, left;             /* All rows are to go; have gone. */
     uint64_t leave_txn;             /* On its way, or 0. */
     bool clear;                     /* The update is all that there is. */
-    bool lost;                      /* Rows have gone in this update that were
-                                     * to stay. */
+    size_t n_lost;                  /* Registrations that are 'lost'. */
     const struct registrar_ops *ops;
     void *aux;
 };
@@ -107,6 +109,7 @@ static void finish_self(struct registrar *, const struct json *results);
 static void tell(struct registrar *, struct registration *,
                  enum registrar_state, const char *text);
 static void set_phase(struct registrar *, struct registration *, enum phase);
+static void set_lost(struct registrar *, struct registration *, bool lost);
 static void drop_registration(struct registrar *, struct registration *);
 static void drop_row(struct registrar *, struct own_row *);
 static void match_row(struct registrar *, struct own_row *);
@@ -331,9 +334,10 @@ registrar_remove(struct registrar *r, const char *name)
 void
 registrar_begin(struct registrar *r, bool clear)
 {
-    r->lost = false;
+    r->self_existed = r->self_exists;
     r->clear = clear;
     if (clear) {
+        registrar_host_row(r, NULL);
         struct own_row *row;
         HMAP_FOR_EACH (row, node, &r->rows) {
             row->unseen = true;
@@ -378,12 +382,8 @@ static void
 row_gone(struct registrar *r, struct own_row *row)
 {
     struct registration *reg = row->registration;
-    if (!row->deleting) {
-        r->lost = true;
-    }
     if (reg && reg->phase == QUIET) {
-        VLOG_WARN("endpoint %s: its row has gone from the directory: put "
-                  "back", reg->name);
+        set_lost(r, reg, true);     /* If no other comes in place of it. */
         set_phase(r, reg, NEW);
     }
     drop_row(r, row);
@@ -455,13 +455,33 @@ drop_unseen(struct registrar *r)
     }
 }
 
+/* Says which have lost a row, and no other has come in place of it. */
+static void
+report_lost(struct registrar *r)
+{
+    struct hmapx_node *node;
+    HMAPX_FOR_EACH (node, &r->todo) {
+        struct registration *reg = node->data;
+        if (reg->lost) {
+            VLOG_WARN("endpoint %s: its row has gone from the directory: put "
+                      "back", reg->name);
+            reg->lost = false;
+        }
+    }
+    r->n_lost = 0;
+}
+
 bool
 registrar_end(struct registrar *r)
 {
     if (r->clear) {
         drop_unseen(r);
     }
-    return r->lost;
+    bool lost = r->n_lost || (r->self_existed && !r->self_exists);
+    if (r->n_lost) {
+        report_lost(r);
+    }
+    return lost;
 }
 
 void
@@ -721,7 +741,9 @@ finish_registration(struct registrar *r, struct registration *reg,
         } else if (result == DIRECTORYOPS_DUPLICATE) {
             refuse_duplicate(r, reg);
         } else if (result == DIRECTORYOPS_NO_NETWORK) {
-            refuse(r, reg, REGISTRAR_REFUSED,
+            /* It is listed here, so somebody has just removed it, or by
+             * mistake. */
+            refuse(r, reg, REGISTRAR_WAITING,
                    "its network is not in the directory");
         } else {
             refuse(r, reg, REGISTRAR_REFUSED, detail);
@@ -828,6 +850,13 @@ tell_neighbours(const struct registrar *r, const struct registration *reg,
 }
 
 static void
+set_lost(struct registrar *r, struct registration *reg, bool lost)
+{
+    r->n_lost += lost - reg->lost;
+    reg->lost = lost;
+}
+
+static void
 drop_registration(struct registrar *r, struct registration *reg)
 {
     struct own_row *row;
@@ -840,6 +869,7 @@ drop_registration(struct registrar *r, struct registration *reg)
     if (reg->state == REGISTRAR_PUBLISHED) {
         tell_neighbours(r, reg, neighbours_left);
     }
+    set_lost(r, reg, false);
     hmapx_find_and_delete(&r->todo, reg);
     hmapx_find_and_delete(&r->in_txn, reg);
     shash_find_and_delete(&r->registrations, reg->name);
@@ -870,22 +900,37 @@ is_part(const struct registration *reg, const struct directorydb_endpoint *row)
             && ipv6_addr_equals(&row->ips[true], &part->ips[true]));
 }
 
+/* The row of a part that another has come in place of: by the directory's
+ * indexes it has gone, which is told later in the same update. */
+static void
+forget_part(struct registrar *r, const struct registration *reg, uint8_t part)
+{
+    struct own_row *row;
+    HMAP_FOR_EACH (row, node, &r->rows) {
+        if (row->registration == reg && row->row.part == part) {
+            row->registration = NULL;
+        }
+    }
+}
+
 /* Whose row is it?  One that is nobody's is to go. */
 static void
 match_row(struct registrar *r, struct own_row *row)
 {
     struct registration *reg = shash_find_data(&r->registrations,
                                                row->row.name);
-    if (!reg || !is_part(reg, &row->row)
-        || reg->present & 1u << row->row.part) {
+    if (!reg || !is_part(reg, &row->row)) {
         hmapx_add(&r->stale, row);
         return;
+    } else if (reg->present & 1u << row->row.part) {
+        forget_part(r, reg, row->row.part);
     }
     hmapx_find_and_delete(&r->stale, row);
     row->registration = reg;
     reg->present |= 1u << row->row.part;
     if (reg->phase != SENT && reg->present == (1u << reg->n_parts) - 1) {
         set_phase(r, reg, QUIET);
+        set_lost(r, reg, false);
         tell(r, reg, REGISTRAR_PUBLISHED, NULL);
     }
 }

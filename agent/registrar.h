@@ -57,7 +57,7 @@ void registrar_put(struct registrar *, const struct endpoint *, uint32_t vni,
 void registrar_remove(struct registrar *, const char *endpoint);
 
 /* Rows of this host, of an update; registrar_end() tells whether some have
- * gone that were to stay. */
+ * gone that were to stay.  'clear': all that is not named has gone. */
 void registrar_begin(struct registrar *, bool clear);
 void registrar_row(struct registrar *, const struct directorydb_endpoint *);
 void registrar_row_gone(struct registrar *, const struct uuid *);

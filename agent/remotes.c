@@ -13,6 +13,7 @@
 #include "overlay/address.h"
 #include "overlay/compile.h"
 #include "packets.h"
+#include "timeval.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -22,6 +23,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
 enum {
     FLOWS_A_TURN = 2000,            /* Sent in one turn of the loop. */
+    PUT_BACK_MAX_MS = 10000,        /* Owners are connected again by then. */
     TRIM_MIN = 1000,                /* Rows of one update, or flows read, that
                                      * are worth giving memory back for. */
 };
@@ -52,6 +54,8 @@ struct host {
  * network's group. */
 struct member {
     struct ovs_list node;
+    struct ovs_list changed_node;   /* In 'changed', or alone. */
+    const struct host *host;
     struct segment *segment;
     size_t n;
     ofp_port_t bucket;              /* 0: none. */
@@ -79,6 +83,7 @@ struct remote {
                                      * update that is read says. */
     bool held;                      /* Not in the directory any more, held in
                                      * force: not in 'by_uuid'. */
+    bool briefly;                   /* Held until 'release_at'. */
     char name[];
 };
 
@@ -91,22 +96,31 @@ struct remotes {
     struct shash hosts;             /* Contains struct host. */
     struct ovs_list dirty;          /* Have flows to be sent. */
     struct ovs_list gone;           /* Have flows to be taken away. */
+    struct ovs_list changed;        /* Contains struct member: may have another
+                                     * bucket. */
     struct remote **leaving;        /* Those that were marked so, in an
                                      * update. */
     size_t n_leaving, allocated_leaving;
     size_t n_update;                /* Rows of the update. */
     bool trim;                      /* Much was read or sent, whose memory is
                                      * to be given back. */
-    size_t n_held;
+    bool other_content;             /* The update is of a database that was
+                                     * away, or of one that was restored. */
+    size_t n_held, n_briefly;       /* 'n_held' is without 'n_briefly'. */
+    long long int release_at;       /* When those go. */
     struct plan stale;              /* Found in the switch, of nobody. */
     size_t n_observed;
-    size_t stale_held;              /* As many were that they are left. */
+    size_t stale_held;              /* Of so many endpoints were they that they
+                                     * are left. */
     bool trusted;                   /* What lacks in the directory is meant. */
 };
 
 static void insert(struct remotes *, struct remote *);
 static void retire(struct remotes *, struct remote *);
 static void destroy(struct remotes *, struct remote *);
+static void forget_uuid(struct remotes *, struct remote *);
+static void hold(struct remotes *, struct remote *, bool briefly);
+static void release_held(struct remotes *);
 static void forget_gone(struct remotes *);
 static void touch(struct remotes *, struct remote *);
 static void touch_parts(struct remotes *, const struct remote *);
@@ -121,8 +135,8 @@ static void make_flow(const struct remote *, enum remote_flow,
                       struct plan_flow *);
 static struct remote *find_flow(const struct remotes *,
                                 const struct plan_flow *, enum remote_flow *);
-static void update_member(struct remotes *, const struct host *,
-                          struct member *);
+static void touch_members(struct remotes *, const struct host *);
+static void update_members(struct remotes *);
 static void count_member(struct remotes *, const struct remote *, int n);
 static void update_need(struct remotes *, struct host *);
 
@@ -141,6 +155,7 @@ remotes_create(struct ofswitch *sw, struct tunnels *tunnels)
     shash_init(&rs->hosts);
     ovs_list_init(&rs->dirty);
     ovs_list_init(&rs->gone);
+    ovs_list_init(&rs->changed);
     plan_init(&rs->stale);
     return rs;
 }
@@ -230,6 +245,7 @@ drop_stale(struct remotes *rs)
 static void
 forget_gone(struct remotes *rs)
 {
+    update_members(rs);
     struct remote *r;
     LIST_FOR_EACH_SAFE (r, node, &rs->gone) {
         destroy(rs, r);
@@ -240,6 +256,10 @@ void
 remotes_run(struct remotes *rs)
 {
     size_t n = 0;
+    if (rs->n_briefly && time_msec() >= rs->release_at) {
+        release_held(rs);
+    }
+    update_members(rs);
     if (!ofswitch_connected(rs->sw)) {
         forget_gone(rs);            /* It will be read when it is back. */
         return;
@@ -272,8 +292,12 @@ remotes_run(struct remotes *rs)
 void
 remotes_wait(struct remotes *rs)
 {
-    if (!remotes_sent(rs) && ofswitch_takes_flows(rs->sw)) {
+    if ((!remotes_sent(rs) && ofswitch_takes_flows(rs->sw))
+        || !ovs_list_is_empty(&rs->changed)) {
         poll_immediate_wake();
+    }
+    if (rs->n_briefly) {
+        poll_timer_wait_until(rs->release_at);
     }
 }
 
@@ -305,11 +329,7 @@ remotes_set_list(struct remotes *rs, const struct peerlist *list)
         }
     }
     SHASH_FOR_EACH (node, &rs->hosts) {
-        const struct host *host = node->data;
-        struct member *m;
-        LIST_FOR_EACH (m, node, &host->members) {
-            update_member(rs, host, m);
-        }
+        touch_members(rs, node->data);
     }
 }
 
@@ -362,6 +382,7 @@ remotes_begin(struct remotes *rs, bool clear)
 {
     rs->n_leaving = 0;
     rs->n_update = 0;
+    rs->other_content = clear;
     if (clear) {
         struct remote *r;
         HMAP_FOR_EACH (r, uuid_node, &rs->by_uuid) {
@@ -426,12 +447,11 @@ remotes_row(struct remotes *rs, const struct directorydb_endpoint *row)
     }
     struct remote *old = find_mac(rs, row->vni, row->mac, row->part);
     if (old && says_the_same(old, row)) {
-        if (old->held) {
-            rs->n_held--;
-        } else {
-            hmap_remove(&rs->by_uuid, &old->uuid_node);
-        }
-        old->held = old->leaving = false;
+        /* No owner writes it again that still has it. */
+        rs->other_content = (rs->other_content
+                             || !uuid_equals(&old->uuid, &row->uuid));
+        forget_uuid(rs, old);
+        old->leaving = false;
         old->uuid = row->uuid;
         hmap_insert(&rs->by_uuid, &old->uuid_node, uuid_hash(&old->uuid));
         return;
@@ -483,12 +503,13 @@ void
 remotes_end(struct remotes *rs, bool own_lost)
 {
     /* What a host takes away is its own; nobody but a mistake takes away
-     * several hosts' at once, or ours. */
+     * several hosts' at once, or ours.  What a database lacks that was away,
+     * or has other contents now, its owner may just not have put back yet. */
     size_t total = hmap_count(&rs->by_uuid);
     bool one_host;
     size_t n = count_leaving(rs, &one_host);
-    bool hold = n >= 2 && n * 2 > total && (own_lost || !one_host);
-    if (hold) {
+    bool mass = n && (own_lost || (n >= 2 && n * 2 > total && !one_host));
+    if (mass) {
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" endpoints of other hosts are "
                   "gone from the directory at once: held in force", n, total);
     }
@@ -496,11 +517,9 @@ remotes_end(struct remotes *rs, bool own_lost)
         struct remote *r = rs->leaving[i];
         if (!r->live || !r->leaving) {
             continue;
-        } else if (hold) {
-            hmap_remove(&rs->by_uuid, &r->uuid_node);
-            r->leaving = false;
-            r->held = true;
-            rs->n_held++;
+        } else if (mass || rs->other_content) {
+            hold(rs, r, !mass);
+            rs->release_at = time_msec() + PUT_BACK_MAX_MS;
         } else {
             retire(rs, r);
         }
@@ -529,9 +548,9 @@ remotes_accept(struct remotes *rs)
             retire(rs, r);
         }
     }
+    rs->trusted = true;
     if (rs->stale_held) {
         rs->stale_held = 0;
-        rs->trusted = true;
         ofswitch_compare(rs->sw);
     }
 }
@@ -543,10 +562,7 @@ remotes_tunnel_changed(struct remotes *rs, const char *name,
     struct host *host = shash_find_data(&rs->hosts, name);
     if (host) {
         host->ofport = ofport;
-        struct member *m;
-        LIST_FOR_EACH (m, node, &host->members) {
-            update_member(rs, host, m);
-        }
+        touch_members(rs, host);
     }
 }
 
@@ -602,10 +618,23 @@ remotes_observed(struct remotes *rs, const struct plan_flow *flow)
     return true;
 }
 
+/* Of how many endpoints are the flows? */
+static size_t
+count_macs(const struct plan *plan)
+{
+    size_t n = 0;
+    const struct plan_flow *flow;
+    HMAP_FOR_EACH (flow, node, &plan->flows) {
+        n += flow->table == TABLE_LEARNED;
+    }
+    return n;
+}
+
 void
 remotes_wanted(struct remotes *rs, struct plan *plan)
 {
     size_t n_lacking = 0;
+    update_members(rs);
     struct remote *r;
     HMAP_FOR_EACH (r, mac_node, &rs->by_mac) {
         r->sent = r->have;
@@ -636,7 +665,7 @@ remotes_wanted(struct remotes *rs, struct plan *plan)
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" flows for endpoints of other "
                   "hosts are of none that the directory has: left in force",
                   n, rs->n_observed);
-        rs->stale_held = n;
+        rs->stale_held = MAX(count_macs(&rs->stale), 1);
         plan_clear(&rs->stale);
     } else {
         rs->trusted = true;
@@ -757,15 +786,48 @@ insert(struct remotes *rs, struct remote *r)
     }
 }
 
+/* The directory has it no longer, or by another uuid. */
+static void
+forget_uuid(struct remotes *rs, struct remote *r)
+{
+    if (!r->held) {
+        hmap_remove(&rs->by_uuid, &r->uuid_node);
+    } else if (r->briefly) {
+        rs->n_briefly--;
+    } else {
+        rs->n_held--;
+    }
+    r->held = r->briefly = false;
+}
+
+static void
+hold(struct remotes *rs, struct remote *r, bool briefly)
+{
+    forget_uuid(rs, r);
+    r->leaving = false;
+    r->held = true;
+    r->briefly = briefly;
+    rs->n_held += !briefly;
+    rs->n_briefly += briefly;
+}
+
+/* Those whose owners have not put them back. */
+static void
+release_held(struct remotes *rs)
+{
+    struct remote *r;
+    HMAP_FOR_EACH_SAFE (r, mac_node, &rs->by_mac) {
+        if (r->briefly) {
+            retire(rs, r);
+        }
+    }
+}
+
 /* It is known no longer; what the switch has of it is still to go. */
 static void
 retire(struct remotes *rs, struct remote *r)
 {
-    if (r->held) {
-        rs->n_held--;
-    } else {
-        hmap_remove(&rs->by_uuid, &r->uuid_node);
-    }
+    forget_uuid(rs, r);
     hmap_remove(&rs->by_mac, &r->mac_node);
     hmap_remove(&rs->by_name, &r->name_node);
     for (size_t i = 0; i < 2; i++) {
@@ -777,7 +839,7 @@ retire(struct remotes *rs, struct remote *r)
                             r->mac);
         }
     }
-    r->live = r->held = false;
+    r->live = false;
     touch_parts(rs, r);
     if (!r->part) {
         count_member(rs, r, -1);
@@ -922,9 +984,26 @@ make_flow(const struct remote *r, enum remote_flow i, struct plan_flow *flow)
 }
 
 static void
-update_member(struct remotes *rs, const struct host *host, struct member *m)
+touch_member(struct remotes *rs, struct member *m)
 {
-    ofp_port_t bucket = m->n && m->segment->net ? host->ofport : 0;
+    if (ovs_list_is_empty(&m->changed_node)) {
+        ovs_list_push_back(&rs->changed, &m->changed_node);
+    }
+}
+
+static void
+touch_members(struct remotes *rs, const struct host *host)
+{
+    struct member *m;
+    LIST_FOR_EACH (m, node, &host->members) {
+        touch_member(rs, m);
+    }
+}
+
+static void
+update_member(struct remotes *rs, struct member *m)
+{
+    ofp_port_t bucket = m->n && m->segment->net ? m->host->ofport : 0;
     if (bucket == m->bucket) {
         return;
     }
@@ -942,6 +1021,22 @@ update_member(struct remotes *rs, const struct host *host, struct member *m)
     plan_finish(&new);
 }
 
+/* Once for all that has happened in a turn of the loop: a bucket that goes and
+ * comes back in one bundle is refused, because what comes is sent first. */
+static void
+update_members(struct remotes *rs)
+{
+    struct member *m;
+    LIST_FOR_EACH_POP (m, changed_node, &rs->changed) {
+        ovs_list_init(&m->changed_node);
+        update_member(rs, m);
+        if (!m->n) {
+            ovs_list_remove(&m->node);
+            free(m);
+        }
+    }
+}
+
 /* One more (1), or one less (-1), of the host of 'r' in its network. */
 static void
 count_member(struct remotes *rs, const struct remote *r, int n)
@@ -954,16 +1049,14 @@ count_member(struct remotes *rs, const struct remote *r, int n)
     }
     if (!found) {
         found = xzalloc(sizeof *found);
+        found->host = r->host;
         found->segment = r->segment;
+        ovs_list_init(&found->changed_node);
         ovs_list_push_back(&r->host->members, &found->node);
     }
     found->n += n;
     r->segment->n += n;
-    update_member(rs, r->host, found);
-    if (!found->n) {
-        ovs_list_remove(&found->node);
-        free(found);
-    }
+    touch_member(rs, found);
     update_need(rs, r->host);
 }
 
@@ -973,7 +1066,7 @@ update_need(struct remotes *rs, struct host *host)
     bool needed = false;
     const struct member *m;
     LIST_FOR_EACH (m, node, &host->members) {
-        needed = needed || m->segment->used;
+        needed = needed || (m->n && m->segment->used);
     }
     if (needed != host->needed) {
         host->needed = needed;

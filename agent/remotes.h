@@ -38,8 +38,8 @@ void remotes_watch(struct remotes *, const struct peerlist *,
                    const struct sset *names, const struct sset *used);
 
 /* An update of rows.  'own_lost' of the last: this host's own rows have gone,
- * too, and it did not ask for that.  If so much has gone at once that it looks
- * like a mistake, it stays in force until remotes_accept(). */
+ * too, and it did not ask for that.  Then, or if so much has gone at once that
+ * it looks like a mistake, it stays in force until remotes_accept(). */
 void remotes_begin(struct remotes *, bool clear);
 void remotes_row(struct remotes *, const struct directorydb_endpoint *);
 void remotes_row_gone(struct remotes *, const struct uuid *);

@@ -23,8 +23,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
 enum {
     ADDRESS_RETRY_MS = 1000,
-    /* A host whose row has gone has it back soon, if it lives. */
-    GONE_MAX_MS = 5000,
+    /* A host whose row has gone has it back soon, if it lives: when it is
+     * connected again, for which it waits at most 8 s. */
+    GONE_MAX_MS = 10000,
     /* What nobody is on any more may be asked for again soon. */
     UNWATCH_MS = 60000,
 };
@@ -510,7 +511,6 @@ begin_update(bool clear, void *s_)
         SHASH_FOR_EACH (node, &s->hosts) {
             set_leaving(s, node->data, true);
         }
-        registrar_host_row(s->registrar, NULL);
     }
     remotes_begin(s->remotes, clear);
     registrar_begin(s->registrar, clear);
@@ -586,15 +586,15 @@ host_row(const char *name, const struct peer *peer, void *s_)
 }
 
 /* Hosts that have gone; if they are so many at once that it looks like a
- * mistake, they stay. */
+ * mistake, or rows of this one have gone with them ('own_lost'), they stay. */
 static void
-end_hosts(struct shared *s)
+end_hosts(struct shared *s, bool own_lost)
 {
     size_t n = s->n_leaving;
     if (!n) {
         return;
     }
-    bool hold = n >= 2 && n * 2 > shash_count(&s->hosts);
+    bool hold = own_lost || (n >= 2 && n * 2 > shash_count(&s->hosts));
     if (hold) {
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" hosts are gone from the "
                   "directory at once: held in force", n,
@@ -614,11 +614,16 @@ static void
 end_update(void *s_)
 {
     struct shared *s = s_;
+<<<<<<< HEAD
     end_hosts(s);
     size_t n_hosts = shash_count(&s->hosts) + 1;
     heartbeat_set_hosts(s->heartbeat, n_hosts);
     directorydb_set_hosts(s->db, n_hosts);
+=======
+>>>>>>> h-faults
     bool lost = registrar_end(s->registrar);
+    end_hosts(s, lost);
+    heartbeat_set_hosts(s->heartbeat, shash_count(&s->hosts) + 1);
     remotes_end(s->remotes, lost);
 }
 

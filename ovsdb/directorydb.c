@@ -582,13 +582,17 @@ find_table(const char *name)
     return NULL;
 }
 
+/* Those that have gone ('gone'), or the others. */
 static void
-handle_table(struct directorydb *db, const struct ovsdb_cs_table_update *tu)
+handle_table(struct directorydb *db, const struct ovsdb_cs_table_update *tu,
+             bool gone)
 {
     const struct table *table = find_table(tu->table_name);
     for (size_t i = 0; table && i < tu->n; i++) {
         const struct ovsdb_cs_row_update *ru = &tu->row_updates[i];
-        if (table->kept) {
+        if ((ru->type == OVSDB_CS_ROW_DELETE) != gone) {
+            continue;
+        } else if (table->kept) {
             keep_row(db, table, ru);
         } else if (!strcmp(table->name, "Endpoint")) {
             pass_endpoint(db, ru);
@@ -598,14 +602,15 @@ handle_table(struct directorydb *db, const struct ovsdb_cs_table_update *tu)
     }
 }
 
-/* Those that an update which is all there is has not named. */
+/* Those that an update which is all there is has not named.  Hosts among them
+ * need not be told of, and may have another row by now. */
 static void
 drop_unseen(struct directorydb *db)
 {
     struct row *row;
     HMAP_FOR_EACH_SAFE (row, node, &db->rows) {
         if (row->unseen) {
-            row_changed(db, row, true);
+            db->sections_seqno++;
             destroy_row(db, row);
         }
     }
@@ -631,8 +636,9 @@ handle_update(struct directorydb *db,
         }
     }
     db->events->begin(update->clear, db->aux);
-    for (size_t i = 0; i < du->n; i++) {
-        handle_table(db, &du->table_updates[i]);
+    /* A row that comes may have the name of one that goes. */
+    for (size_t i = 0; i < du->n * 2; i++) {
+        handle_table(db, &du->table_updates[i % du->n], i < du->n);
     }
     if (update->clear) {
         drop_unseen(db);

@@ -223,7 +223,7 @@ def test_a_network_goes_and_comes_back_beneath_its_endpoint(scene):
     def down():
         row = a1.row()
         return row["state"] == "down" and \
-            "not in the peer file" in row["reason"]
+            "not listed" in row["reason"]
     wait_for(down, A_SECOND, "the endpoint is down, and says why")
     assert not a1.pings(scene.b1.ip4)
     lab.write_peers(lab.peers_text(NETWORKS))
