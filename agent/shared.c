@@ -614,16 +614,11 @@ static void
 end_update(void *s_)
 {
     struct shared *s = s_;
-<<<<<<< HEAD
-    end_hosts(s);
+    bool lost = registrar_end(s->registrar);
+    end_hosts(s, lost);
     size_t n_hosts = shash_count(&s->hosts) + 1;
     heartbeat_set_hosts(s->heartbeat, n_hosts);
     directorydb_set_hosts(s->db, n_hosts);
-=======
->>>>>>> h-faults
-    bool lost = registrar_end(s->registrar);
-    end_hosts(s, lost);
-    heartbeat_set_hosts(s->heartbeat, shash_count(&s->hosts) + 1);
     remotes_end(s->remotes, lost);
 }
 

@@ -123,7 +123,7 @@ def test_endpoint_that_is_not_up_says_why(lab, hosta):
         def down():
             endpoint = hosta.weft_json("endpoint", "show", "db")
             return endpoint["state"] == "down" and endpoint["reason"]
-        assert "peer file" in wait_for(down, what="db is down")
+        assert "not listed" in wait_for(down, what="db is down")
         assert "peer file" in hosta.weft("endpoint", "list").stdout
     finally:
         lab.write_peers(lab.peers_text())
