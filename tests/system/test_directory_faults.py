@@ -328,7 +328,8 @@ def test_more_than_half_of_the_hosts_gone_at_once(scene):
         scene.say("held in force: 2 peers and 2 endpoints")
         for host in scene.hosts:
             host.weft("directory", "accept")
-        wait_for(lambda: not {"ghost2", "ghost3"} & set(peers(a)))
+        wait_for(lambda: not {"ghost2", "ghost3"} & set(peers(a)), 5,
+                 f"{peers(a)}")
         assert [knows(a, ghost_mac(201 + i)) for i in range(4)] \
             == [True, True, False, False]
         scene.directory.transact(*host_gone("ghost0"))
