@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A clock that runs FASTCLOCK times as fast, for a program that is started with
- * this in LD_PRELOAD: what it does every minute can be seen in seconds.  Built
- * by the tests that use it. */
+/* A clock that runs FASTCLOCK times as fast, counted from FASTCLOCK_SINCE in
+ * seconds since the epoch, for a program that has this in LD_PRELOAD: what it
+ * does every minute is seen in seconds.  test_directory_dead.py builds it. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,30 +10,26 @@
 #include <stdlib.h>
 #include <time.h>
 
-static int
-factor(void)
+static long long int
+number(const char *name, long long int otherwise)
 {
-    const char *s = getenv("FASTCLOCK");
-    return s && atoi(s) > 0 ? atoi(s) : 1;
+    const char *s = getenv(name);
+    return s ? atoll(s) : otherwise;
 }
 
-/* Counts from the epoch, for the wall's clock: all who use this agree. */
 int
 clock_gettime(clockid_t id, struct timespec *ts)
 {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) {
-        real = (int (*)(clockid_t, struct timespec *))
-            dlsym(RTLD_NEXT, "clock_gettime");
-    }
+    int (*real)(clockid_t, struct timespec *)
+        = (int (*)(clockid_t, struct timespec *)) dlsym(RTLD_NEXT,
+                                                        "clock_gettime");
     int error = real(id, ts);
     if (!error && (id == CLOCK_MONOTONIC || id == CLOCK_REALTIME)) {
-        long long int ns = (ts->tv_sec * 1000000000LL + ts->tv_nsec);
-        const char *since = getenv("FASTCLOCK_SINCE");
-        long long int base = (id == CLOCK_REALTIME && since
-                              ? atoll(since) * 1000000000LL : 0);
-        ns = base + (ns - base) * factor();
-        ts->tv_sec = ns / 1000000000;
+        long long int since = (id == CLOCK_REALTIME
+                               ? number("FASTCLOCK_SINCE", 0) : 0);
+        long long int ns = ((ts->tv_sec - since) * 1000000000 + ts->tv_nsec)
+                           * number("FASTCLOCK", 1);
+        ts->tv_sec = since + ns / 1000000000;
         ts->tv_nsec = ns % 1000000000;
     }
     return error;
@@ -42,9 +38,7 @@ clock_gettime(clockid_t id, struct timespec *ts)
 int
 poll(struct pollfd *fds, nfds_t n, int timeout)
 {
-    struct timespec ts = {
-        .tv_sec = timeout / 1000 / factor(),
-        .tv_nsec = timeout * 1000000LL / factor() % 1000000000,
-    };
+    long long int ns = timeout * 1000000LL / number("FASTCLOCK", 1);
+    struct timespec ts = { ns / 1000000000, ns % 1000000000 };
     return ppoll(fds, n, timeout < 0 ? NULL : &ts, NULL);
 }

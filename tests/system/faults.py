@@ -7,9 +7,10 @@ import itertools
 
 from host import wait_for
 from traffic import Endpoint
-from weftlib import settle
+from weftlib import forget_packets, settle
 
 BLUE, GREEN = 100, 200
+DOWN = "no connection to the directory"
 NETWORKS = f"""\
 [network blue]
 vni = {BLUE}
@@ -79,6 +80,33 @@ class Scene:
         for host in hosts or self.hosts:
             wait_for(lambda host=host: text in said(host), timeout,
                      f"{host.name} says \"{text}\"")
+
+
+@contextlib.contextmanager
+def attached_apart(scene, name):
+    """An endpoint that is attached to the first host while the directory does
+    not answer: it is up and reaches its neighbour; the others do not know of
+    it before the end of the `with`, but then.
+
+    Traffic of other hosts goes on.  A link that comes or goes makes the switch
+    drop a packet now and then: a property of its userspace datapath.
+    """
+    near, far, _ = scene.ends
+    with scene.undisturbed(scene.ends[1:]):
+        made = Endpoint(near.host, name)
+    assert made.pings(near)
+    assert_unpublished(made)
+    assert not knows(far.host, made.mac)
+    settle(near.host)
+    try:
+        yield
+        published(made, 20)
+        wait_for(lambda: knows(far.host, made.mac), 3)
+        forget_packets(far.host)
+        assert far.pings(made)
+    finally:
+        near.host.weft("detach", made.name)
+        near.host.ip("netns", "del", made.netns)
 
 
 def said(host):

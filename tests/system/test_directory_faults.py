@@ -3,21 +3,20 @@
 had: no packet of existing workloads is lost, and what was attached meanwhile
 is published when it is back."""
 
-import contextlib
 import time
 
 import pytest
 
 from directory import SCHEMA
-from faults import (NETWORKS, Scene, assert_unpublished, delete, ghost_mac,
-                    host_gone, host_rows, knows, peers, published, said)
+from faults import (DOWN, NETWORKS, Scene, assert_unpublished, attached_apart,
+                    delete, ghost_mac, host_gone, host_rows, knows, peers,
+                    published, said)
 from host import wait_for
 from scene import shared_lab
 from traffic import Endpoint
 from weftlib import forget_packets, refused, settle
 
 ALL = ("Network", "Router", "Host", "Heartbeat", "Endpoint", "Claim")
-DOWN = "no connection to the directory"
 WAITED_FOR = 11                 # After that, a host whose row has gone goes.
 
 
@@ -43,33 +42,6 @@ def _mended(scene):
                  if not e["name"].startswith("old")]
         if extra:                   # The test has failed.
             host.weft("detach", *extra)
-
-
-@contextlib.contextmanager
-def attached_apart(scene, name):
-    """An endpoint that is attached to the first host while the directory does
-    not answer: it is up and reaches its neighbour; the others do not know of
-    it before the end of the `with`, but then.
-
-    Traffic of other hosts goes on.  A link that comes or goes makes the switch
-    drop a packet now and then: a property of its userspace datapath.
-    """
-    near, far, _ = scene.ends
-    with scene.undisturbed(scene.ends[1:]):
-        made = Endpoint(near.host, name)
-    assert made.pings(near)
-    assert_unpublished(made)
-    assert not knows(far.host, made.mac)
-    settle(near.host)
-    try:
-        yield
-        published(made, 20)
-        wait_for(lambda: knows(far.host, made.mac), 3)
-        forget_packets(far.host)
-        assert far.pings(made)
-    finally:
-        near.host.weft("detach", made.name)
-        near.host.ip("netns", "del", made.netns)
 
 
 @pytest.mark.parametrize("end", ("kill", "stop"))
