@@ -5,6 +5,7 @@ weftd_SOURCES = \
 	agent/agent.c agent/agent.h \
 	agent/agent-events.c agent/agent-events.h \
 	agent/attachment.c agent/attachment.h \
+	agent/attachment-standing.c \
 	agent/certificate.c agent/certificate.h \
 	agent/commands.def \
 	agent/control.c agent/control.h \
