@@ -117,8 +117,10 @@ directory_accept(struct directory *d)
         return xstrdup("nothing is held back");
     }
     struct peerlist *list = d->held;
+    const struct peer *self = d->held_self;
     d->held = NULL;
-    put_in_force(d, list, d->held_self);
+    d->held_self = NULL;
+    put_in_force(d, list, self);
     return NULL;
 }
 
@@ -151,6 +153,7 @@ forget_held(struct directory *d)
 {
     peerlist_destroy(d->held);
     d->held = NULL;
+    d->held_self = NULL;
 }
 
 /* NULL, or which networks with endpoints of this host are not in 'list'. */
