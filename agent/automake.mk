@@ -38,6 +38,8 @@ weftd_SOURCES = \
 	agent/reply.c agent/reply.h \
 	agent/registrar.c agent/registrar.h \
 	agent/remotes.c agent/remotes.h \
+	agent/remotes-flows.c \
+	agent/remotes-store.c agent/remotes-store.h \
 	agent/reports.c agent/reports.h \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
