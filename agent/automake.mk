@@ -37,6 +37,9 @@ weftd_SOURCES = \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
 	agent/registrar.c agent/registrar.h \
+	agent/registrar-parts.h \
+	agent/registrar-self.c \
+	agent/registrar-send.c \
 	agent/remotes.c agent/remotes.h \
 	agent/remotes-flows.c \
 	agent/remotes-store.c agent/remotes-store.h \
