@@ -117,16 +117,6 @@ struct attachment *attachment_create(struct endpoints *, struct endpoint *ep,
 /* NULL if there is none of that name. */
 struct attachment *attachment_find(const struct endpoints *,
                                    const char *name);
-/* Is told to the registrar, in network 'vni'; 'move': it may be another
- * host's. */
-void attachment_register(struct endpoints *, struct attachment *,
-                         uint32_t vni, bool move);
-void attachment_unregister(struct endpoints *, struct attachment *);
-/* Takes back what another host has by now; the attachers are told how that
- * ends. */
-void attachment_reclaim(struct endpoints *, struct attachment *);
-/* NULL, or an owned text: that it is another host's by now. */
-char *attachment_displaced(const struct attachment *);
 /* S_CLAIM: chooses other addresses than those that turned out to be taken.
  * NULL, or an owned message: then it is as it was. */
 char *attachment_readmit(struct endpoints *, struct attachment *);
@@ -170,6 +160,22 @@ void attachment_announce(struct endpoints *, struct attachment *);
 void attachment_announce_again(struct endpoints *, struct attachment *);
 
 struct json *attachment_to_json(const struct attachment *);
+
+/* attachment-standing.c: what the shared directory says of it. */
+/* Is told to the registrar, in network 'vni'; 'move': it may be another
+ * host's. */
+void attachment_register(struct endpoints *, struct attachment *,
+                         uint32_t vni, bool move);
+void attachment_unregister(struct endpoints *, struct attachment *);
+/* Takes back what another host has by now; the attachers are told how that
+ * ends. */
+void attachment_reclaim(struct endpoints *, struct attachment *);
+/* NULL, or an owned text: that it is another host's by now. */
+char *attachment_displaced(const struct attachment *);
+void attachment_forget_request(struct attachment *);
+/* Adds it to what attachment_to_json() makes of one that the directory is told
+ * of. */
+void attachment_put_standing(const struct attachment *, struct json *);
 
 /* It is up, or will not be: nobody waits for it any more (gather.h). */
 void endpoints_opened(struct endpoints *, struct attachment *);

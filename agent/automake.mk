@@ -5,6 +5,7 @@ weftd_SOURCES = \
 	agent/agent.c agent/agent.h \
 	agent/agent-events.c agent/agent-events.h \
 	agent/attachment.c agent/attachment.h \
+	agent/attachment-standing.c \
 	agent/certificate.c agent/certificate.h \
 	agent/commands.def \
 	agent/control.c agent/control.h \
@@ -36,7 +37,12 @@ weftd_SOURCES = \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
 	agent/registrar.c agent/registrar.h \
+	agent/registrar-parts.h \
+	agent/registrar-self.c \
+	agent/registrar-send.c \
 	agent/remotes.c agent/remotes.h \
+	agent/remotes-flows.c \
+	agent/remotes-store.c agent/remotes-store.h \
 	agent/reports.c agent/reports.h \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \

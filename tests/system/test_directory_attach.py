@@ -518,3 +518,22 @@ def test_every_address_in_the_directory_is_of_its_network(lab):
             "10.1.0.0/16")
         assert ipaddress.ip_address(row["ipv6"]) in ipaddress.ip_network(
             "fd00:1::/64")
+
+
+def test_cleanup_leaves_nothing_in_the_directory(lab):
+    *_, c = lab.hosts
+    Endpoint(c, "red", "blue", *ADDRESSES)
+    lab.directory.transact({
+        "op": "insert", "table": "Claim", "row": {
+            "network": 100, "mac": "0a:57:0a:01:09:09", "owner": "hosta",
+            "host": "hostc"}})
+    assert "every trace" in c.weft("cleanup", "--yes").stdout
+    try:
+        for table, column in (("Host", "name"), ("Endpoint", "host"),
+                              ("Heartbeat", "host"), ("Claim", "host")):
+            assert not lab.directory.rows(table,
+                                          where=[[column, "==", "hostc"]])
+    finally:
+        c.start_weftd()
+        c.wait_healthy()
+    assert lab.directory.rows("Host", where=[["name", "==", "hostc"]])
