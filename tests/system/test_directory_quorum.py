@@ -19,14 +19,8 @@ def scene(request):
 
 @pytest.fixture(autouse=True)
 def _mended(scene):
-    """Each test finds all well, and leaves it so."""
-    scene.settled(30)
-    yield
-    scene.directory.resume()
-    scene.directory.start()
-    for host in scene.hosts:
-        if not host.is_running("weftd"):
-            host.start_weftd()
+    with scene.mended():
+        yield
 
 
 @pytest.mark.parametrize("fault", ("kill", "pause"))
