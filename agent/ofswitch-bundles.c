@@ -48,9 +48,14 @@ ofswitch_bundles_lose(struct ofswitch_bundles *b)
 void
 ofswitch_bundles_queue(struct ofswitch_bundles *b, const struct plan_ops *ops)
 {
-    for (size_t i = 0; i < ops->n; i++) {
-        struct ofpbuf *msg = ofswitch_encode_op(&ops->ops[i]);
-        ovs_list_push_back(&b->queue[ops->ops[i].kind], &msg->list_node);
+    for (size_t i = 0; i < ops->n; ) {
+        const struct plan_op *op = &ops->ops[i];
+        size_t n = op->kind == PLAN_BUCKET_ADD ? ops->n - i : 1;
+        struct ofpbuf *msg = (op->kind == PLAN_BUCKET_ADD
+                              ? ofswitch_encode_buckets(op, &n)
+                              : ofswitch_encode_op(op));
+        ovs_list_push_back(&b->queue[op->kind], &msg->list_node);
+        i += n;
     }
 }
 

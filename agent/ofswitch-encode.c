@@ -13,11 +13,14 @@
 #include "openvswitch/ofp-util.h"
 #include "util.h"
 
-enum { BUNDLE_FLAGS = OFPBF_ATOMIC | OFPBF_ORDERED };
+enum {
+    BUNDLE_FLAGS = OFPBF_ATOMIC | OFPBF_ORDERED,
+    BUCKETS_MAX = 256,              /* In one message: 48 bytes each. */
+};
 
 static struct ofpbuf *encode_flow(const struct plan_flow *, bool add);
-static struct ofpbuf *encode_bucket(const struct plan_bucket *,
-                                    enum plan_op_kind);
+static struct ofpbuf *encode_group(const struct plan_bucket *,
+                                   enum plan_op_kind);
 
 struct ofpbuf *
 ofswitch_encode_op(const struct plan_op *op)
@@ -30,11 +33,14 @@ ofswitch_encode_op(const struct plan_op *op)
     case PLAN_FLOW_ADD:
     case PLAN_FLOW_DEL:
         return encode_flow(op->flow, op->kind == PLAN_FLOW_ADD);
+    case PLAN_BUCKET_ADD: {
+        size_t n = 1;
+        return ofswitch_encode_buckets(op, &n);
+    }
     case PLAN_GROUP_ADD:
-    case PLAN_BUCKET_ADD:
     case PLAN_BUCKET_DEL:
     case PLAN_GROUP_DEL:
-        return encode_bucket(op->bucket, op->kind);
+        return encode_group(op->bucket, op->kind);
     }
     OVS_NOT_REACHED();
 }
@@ -132,38 +138,53 @@ encode_flow(const struct plan_flow *flow, bool add)
     return ofputil_encode_flow_mod(&fm, OFSWITCH_PROTOCOL);
 }
 
+/* All but the adding of buckets. */
 static struct ofpbuf *
-encode_bucket(const struct plan_bucket *bucket, enum plan_op_kind kind)
+encode_group(const struct plan_bucket *bucket, enum plan_op_kind kind)
 {
     struct ofputil_group_mod gm = {
         /* A group that is there, but not as it should be, is emptied. */
         .command = (kind == PLAN_GROUP_ADD ? OFPGC15_ADD_OR_MOD
                     : kind == PLAN_GROUP_DEL ? OFPGC15_DELETE
-                    : kind == PLAN_BUCKET_ADD ? OFPGC15_INSERT_BUCKET
                     : OFPGC15_REMOVE_BUCKET),
         .type = OFPGT11_ALL,
         .group_id = bucket->group,
-        .command_bucket_id = (kind == PLAN_BUCKET_ADD ? OFPG15_BUCKET_LAST
-                              : kind == PLAN_BUCKET_DEL ? bucket->port
+        .command_bucket_id = (kind == PLAN_BUCKET_DEL ? bucket->port
                               : OFPG15_BUCKET_ALL),
     };
-    struct ofpbuf ofpacts;
-    ofpbuf_init(&ofpacts, 32);
+    ovs_list_init(&gm.buckets);
+    return ofputil_encode_group_mod(OFSWITCH_VERSION, &gm, NULL, -1);
+}
+
+struct ofpbuf *
+ofswitch_encode_buckets(const struct plan_op ops[], size_t *n)
+{
+    struct ofputil_bucket buckets[BUCKETS_MAX];
+    struct ofpact_output outputs[BUCKETS_MAX];
+    struct ofputil_group_mod gm = {
+        .command = OFPGC15_INSERT_BUCKET,
+        .type = OFPGT11_ALL,
+        .group_id = ops[0].bucket->group,
+        .command_bucket_id = OFPG15_BUCKET_LAST,
+    };
     ovs_list_init(&gm.buckets);
 
-    struct ofputil_bucket b = {
-        .watch_port = OFPP_ANY,
-        .watch_group = OFPG_ANY,
-        .bucket_id = bucket->port,
-    };
-    if (kind == PLAN_BUCKET_ADD) {
-        ofpact_put_OUTPUT(&ofpacts)->port = u16_to_ofp(bucket->port);
-        b.ofpacts = ofpacts.data;
-        b.ofpacts_len = ofpacts.size;
-        ovs_list_push_back(&gm.buckets, &b.list_node);
+    size_t taken = 0;
+    for (; taken < MIN(*n, BUCKETS_MAX)
+         && ops[taken].kind == PLAN_BUCKET_ADD
+         && ops[taken].bucket->group == gm.group_id; taken++) {
+        struct ofpact_output *output = &outputs[taken];
+        ofpact_init_OUTPUT(output);
+        output->port = u16_to_ofp(ops[taken].bucket->port);
+        buckets[taken] = (struct ofputil_bucket) {
+            .watch_port = OFPP_ANY,
+            .watch_group = OFPG_ANY,
+            .bucket_id = ops[taken].bucket->port,
+            .ofpacts = &output->ofpact,
+            .ofpacts_len = OFPACT_ALIGN(sizeof *output),
+        };
+        ovs_list_push_back(&gm.buckets, &buckets[taken].list_node);
     }
-    struct ofpbuf *msg = ofputil_encode_group_mod(OFSWITCH_VERSION, &gm, NULL,
-                                                  -1);
-    ofpbuf_uninit(&ofpacts);
-    return msg;
+    *n = taken;
+    return ofputil_encode_group_mod(OFSWITCH_VERSION, &gm, NULL, -1);
 }

@@ -19,6 +19,11 @@
 #define OFSWITCH_METER_FLAGS (OFPMF13_PKTPS | OFPMF13_BURST)
 
 struct ofpbuf *ofswitch_encode_op(const struct plan_op *);
+/* One message for as many as possible of the '*n' steps, of which the first is
+ * a PLAN_BUCKET_ADD, and those after it may be more of its group; '*n' becomes
+ * how many it is for.  A switch makes a group anew for each message about
+ * it. */
+struct ofpbuf *ofswitch_encode_buckets(const struct plan_op[], size_t *n);
 /* 'command' is of enum ofp13_meter_mod_command. */
 struct ofpbuf *ofswitch_encode_meter(uint32_t id, uint16_t command);
 

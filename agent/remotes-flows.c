@@ -240,25 +240,18 @@ remotes_flows_touch_members(struct remotes *rs, const struct host *host)
     }
 }
 
+/* Adds its bucket to what it was and to what it is. */
 static void
-update_member(struct remotes *rs, struct member *m)
+update_member(struct member *m, struct plan *old, struct plan *new)
 {
     ofp_port_t bucket = m->n && m->segment->net ? m->host->ofport : 0;
-    if (bucket == m->bucket) {
-        return;
-    }
-    struct plan old = PLAN_INITIALIZER(&old);
-    struct plan new = PLAN_INITIALIZER(&new);
     if (m->bucket) {
-        compile_member(m->segment->vni, m->bucket, &old);
+        compile_member(m->segment->vni, m->bucket, old);
     }
     if (bucket) {
-        compile_member(m->segment->vni, bucket, &new);
+        compile_member(m->segment->vni, bucket, new);
     }
-    ofswitch_change(rs->sw, &old, &new);
     m->bucket = bucket;
-    plan_finish(&old);
-    plan_finish(&new);
 }
 
 /* Once for all that has happened in a turn of the loop: a bucket that goes and
@@ -266,15 +259,23 @@ update_member(struct remotes *rs, struct member *m)
 void
 remotes_flows_update_members(struct remotes *rs)
 {
+    if (ovs_list_is_empty(&rs->changed)) {
+        return;
+    }
+    struct plan old = PLAN_INITIALIZER(&old);
+    struct plan new = PLAN_INITIALIZER(&new);
     struct member *m;
     LIST_FOR_EACH_POP (m, changed_node, &rs->changed) {
         ovs_list_init(&m->changed_node);
-        update_member(rs, m);
+        update_member(m, &old, &new);
         if (!m->n) {
             ovs_list_remove(&m->node);
             free(m);
         }
     }
+    ofswitch_change(rs->sw, &old, &new);
+    plan_finish(&old);
+    plan_finish(&new);
 }
 
 void

@@ -210,7 +210,14 @@ compare_ops(const void *a_, const void *b_)
 {
     const struct plan_op *a = a_;
     const struct plan_op *b = b_;
-    return a->kind < b->kind ? -1 : a->kind > b->kind;
+    if (a->kind != b->kind) {
+        return a->kind < b->kind ? -1 : 1;
+    } else if (a->kind == PLAN_BUCKET_ADD) {
+        /* Those of one group together. */
+        return (a->bucket->group < b->bucket->group ? -1
+                : a->bucket->group > b->bucket->group);
+    }
+    return 0;
 }
 
 void

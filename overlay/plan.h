@@ -106,7 +106,8 @@ struct plan_op {
 };
 
 struct plan_ops {
-    struct plan_op *ops;            /* Owned; sorted by kind. */
+    struct plan_op *ops;            /* Owned; sorted by kind, and buckets to
+                                     * be added by group. */
     size_t n, allocated;
 };
 
