@@ -227,7 +227,7 @@ read_all(struct weft_db *db, struct change *c)
 
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         json_array_add(operations,
-                       weft_db_select(directoryrows_table(kinds[i]), NULL,
+                       operation_select(directoryrows_table(kinds[i]), NULL,
                                       NULL, directoryrows_columns(kinds[i])));
     }
     enum weft_db_result result = weft_db_transact(db, operations, &results);
@@ -235,7 +235,7 @@ read_all(struct weft_db *db, struct change *c)
         return result;
     }
     for (size_t i = 0; !error && i < ARRAY_SIZE(kinds); i++) {
-        c->rows[i] = json_clone(weft_db_rows(results, i));
+        c->rows[i] = json_clone(operation_rows(results, i));
         error = admin_add_rows(kinds[i], c->rows[i], &c->now);
     }
     json_destroy(results);
@@ -297,10 +297,10 @@ compare_one(struct change *c, const struct section *now,
     struct json *operation = NULL;
 
     if (!now) {
-        operation = weft_db_insert(table, directoryrows_of_section(wanted));
+        operation = operation_insert(table, directoryrows_of_section(wanted));
         add_report(c, wanted->kind, wanted->name, "added");
     } else if (!wanted) {
-        operation = weft_db_delete(table, "name",
+        operation = operation_delete(table, "name",
                                    json_string_create(now->name));
         add_report(c, now->kind, now->name, "removed");
         if (!strcmp(now->kind, "network")) {
@@ -320,7 +320,7 @@ compare_one(struct change *c, const struct section *now,
         /* Those never change. */
         json_destroy(shash_find_and_delete(json_object(row), "name"));
         json_destroy(shash_find_and_delete(json_object(row), "vni"));
-        operation = weft_db_update(table, "name",
+        operation = operation_update(table, "name",
                                    json_string_create(now->name), row);
         add_report(c, wanted->kind, wanted->name, "changed");
     }
@@ -355,7 +355,7 @@ check_endpoints(struct weft_db *db, const struct change *c)
         return WEFT_DB_DONE;
     }
     for (size_t i = 0; i < c->removed.n; i++) {
-        json_array_add(operations, weft_db_select(
+        json_array_add(operations, operation_select(
                            "Endpoint", "network", vni_of(&c->removed.a[i]),
                            json_array_create_2(json_string_create("host"),
                                                json_string_create("part"))));
@@ -366,7 +366,7 @@ check_endpoints(struct weft_db *db, const struct change *c)
     }
     for (size_t i = 0; !error && i < c->removed.n; i++) {
         error = refuse_endpoints(c->removed.a[i].name,
-                                 weft_db_rows(results, i));
+                                 operation_rows(results, i));
     }
     json_destroy(results);
     if (error) {
@@ -395,9 +395,9 @@ refuse_endpoints(const char *network, const struct json *rows)
 
     for (size_t i = 0; i < json_array(rows)->n; i++) {
         const struct json *row = json_array(rows)->elems[i];
-        const char *host = weft_db_string(row, "host");
+        const char *host = operation_string(row, "host");
 
-        n += weft_db_integer(row, "part") == 0;
+        n += operation_integer(row, "part") == 0;
         sset_add(&hosts, name_is_valid(host) ? host : "(a bad name)");
     }
     if (!json_array(rows)->n) {
@@ -431,15 +431,15 @@ write_all(struct weft_db *db, struct change *c)
 
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         json_array_add(operations,
-                       weft_db_wait(directoryrows_table(kinds[i]), NULL, NULL,
-                                    directoryrows_columns(kinds[i]),
-                                    json_clone(c->rows[i])));
+                       operation_wait(directoryrows_table(kinds[i]), NULL,
+                                      NULL, directoryrows_columns(kinds[i]),
+                                      true, json_clone(c->rows[i])));
     }
     for (size_t i = 0; i < c->removed.n; i++) {
-        json_array_add(operations, weft_db_wait(
+        json_array_add(operations, operation_wait(
                            "Endpoint", "network", vni_of(&c->removed.a[i]),
                            json_array_create_1(json_string_create("host")),
-                           json_array_create_empty()));
+                           true, json_array_create_empty()));
     }
     for (size_t i = 0; i < json_array(c->operations)->n; i++) {
         json_array_add(operations,
@@ -471,8 +471,8 @@ is_reported(const struct change *c, const struct section *s)
     for (size_t i = 0; i < json_array(c->report)->n; i++) {
         const struct json *one = json_array(c->report)->elems[i];
 
-        if (!strcmp(weft_db_string(one, "kind"), s->kind)
-            && !strcmp(weft_db_string(one, "name"), s->name)) {
+        if (!strcmp(operation_string(one, "kind"), s->kind)
+            && !strcmp(operation_string(one, "name"), s->name)) {
             return true;
         }
     }
@@ -487,11 +487,11 @@ print_report(const struct change *c)
     }
     for (size_t i = 0; i < json_array(c->report)->n; i++) {
         const struct json *one = json_array(c->report)->elems[i];
-        const char *name = weft_db_string(one, "name");
-        const char *what = weft_db_string(one, "change");
+        const char *name = operation_string(one, "name");
+        const char *what = operation_string(one, "change");
         char *unsafe = text_refuse(name);
 
-        printf("%s %s: %s%s\n", weft_db_string(one, "kind"),
+        printf("%s %s: %s%s\n", operation_string(one, "kind"),
                unsafe ? "(a bad name)" : name,
                c->options->flags & ADMIN_CHECK ? "to be " : "",
                !strcmp(what, "none") ? "is so already"

@@ -36,10 +36,6 @@ static enum weft_db_result check_result(const struct weft_db *,
                                         const struct json *result);
 static enum weft_db_result fail(const struct weft_db *, const char *error,
                                 const char *details);
-static struct json *make_op(const char *op, const char *table,
-                            const char *column, struct json *value);
-static const struct json *member(const struct json *, const char *name,
-                                 enum json_type);
 
 struct weft_db *
 weft_db_open(const struct weft_target *target, const char *remote)
@@ -109,86 +105,6 @@ weft_db_transact(struct weft_db *db, struct json *operations,
     return result;
 }
 
-struct json *
-weft_db_select(const char *table, const char *column, struct json *value,
-               struct json *columns)
-{
-    struct json *op = make_op("select", table, column, value);
-
-    if (columns) {
-        json_object_put(op, "columns", columns);
-    }
-    return op;
-}
-
-struct json *
-weft_db_delete(const char *table, const char *column, struct json *value)
-{
-    return make_op("delete", table, column, value);
-}
-
-struct json *
-weft_db_insert(const char *table, struct json *row)
-{
-    struct json *op = json_object_create();
-
-    json_object_put_string(op, "op", "insert");
-    json_object_put_string(op, "table", table);
-    json_object_put(op, "row", row);
-    return op;
-}
-
-struct json *
-weft_db_update(const char *table, const char *column, struct json *value,
-               struct json *row)
-{
-    struct json *op = make_op("update", table, column, value);
-
-    json_object_put(op, "row", row);
-    return op;
-}
-
-struct json *
-weft_db_wait(const char *table, const char *column, struct json *value,
-             struct json *columns, struct json *rows)
-{
-    struct json *op = make_op("wait", table, column, value);
-
-    json_object_put(op, "timeout", json_integer_create(0));
-    json_object_put(op, "columns", columns);
-    json_object_put_string(op, "until", "==");
-    json_object_put(op, "rows", rows);
-    return op;
-}
-
-const struct json *
-weft_db_rows(const struct json *results, size_t i)
-{
-    return member(json_array(results)->elems[i], "rows", JSON_ARRAY);
-}
-
-long long int
-weft_db_count(const struct json *results, size_t i)
-{
-    return weft_db_integer(json_array(results)->elems[i], "count");
-}
-
-const char *
-weft_db_string(const struct json *row, const char *column)
-{
-    const struct json *value = member(row, column, JSON_STRING);
-
-    return value ? json_string(value) : "";
-}
-
-long long int
-weft_db_integer(const struct json *row, const char *column)
-{
-    const struct json *value = member(row, column, JSON_INTEGER);
-
-    return value ? json_integer(value) : 0;
-}
-
 static bool
 check_remote(const char *remote)
 {
@@ -249,9 +165,10 @@ is_complete(const struct json_array *results,
     bool complete = results->n == operations->n;
 
     for (size_t i = 0; complete && i < results->n; i++) {
-        complete = (strcmp(weft_db_string(operations->elems[i], "op"),
+        complete = (strcmp(operation_string(operations->elems[i], "op"),
                            "select")
-                    || member(results->elems[i], "rows", JSON_ARRAY));
+                    || operation_member(results->elems[i], "rows",
+                                        JSON_ARRAY));
     }
     return complete;
 }
@@ -260,15 +177,15 @@ is_complete(const struct json_array *results,
 static enum weft_db_result
 check_result(const struct weft_db *db, const struct json *result)
 {
-    const struct json *error = (result ? member(result, "error", JSON_STRING)
-                                : NULL);
+    const struct json *error
+        = result ? operation_member(result, "error", JSON_STRING) : NULL;
 
     if (error && !strcmp(json_string(error), "timed out")) {
         return WEFT_DB_CONFLICT;
     }
     if (error || !result || result->type != JSON_OBJECT) {
         return fail(db, error ? json_string(error) : "gave an odd answer",
-                    result ? weft_db_string(result, "details") : "");
+                    result ? operation_string(result, "details") : "");
     }
     return WEFT_DB_DONE;
 }
@@ -285,32 +202,4 @@ fail(const struct weft_db *db, const char *error, const char *details)
     free(unsafe);
     free(line);
     return WEFT_DB_FAILED;
-}
-
-static struct json *
-make_op(const char *name, const char *table, const char *column,
-        struct json *value)
-{
-    struct json *op = json_object_create();
-    struct json *where = json_array_create_empty();
-
-    if (column) {
-        json_array_add(where, json_array_create_3(json_string_create(column),
-                                                  json_string_create("=="),
-                                                  value));
-    }
-    json_object_put_string(op, "op", name);
-    json_object_put_string(op, "table", table);
-    json_object_put(op, "where", where);
-    return op;
-}
-
-static const struct json *
-member(const struct json *object, const char *name, enum json_type type)
-{
-    const struct json *value = (object->type == JSON_OBJECT
-                                ? shash_find_data(json_object(object), name)
-                                : NULL);
-
-    return value && value->type == type ? value : NULL;
 }

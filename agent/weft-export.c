@@ -88,7 +88,7 @@ read_directory(struct weft_db *db, void *all)
 
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         json_array_add(operations,
-                       weft_db_select(directoryrows_table(kinds[i]), NULL,
+                       operation_select(directoryrows_table(kinds[i]), NULL,
                                       NULL, directoryrows_columns(kinds[i])));
     }
     enum weft_db_result result = weft_db_transact(db, operations, &results);
@@ -115,7 +115,7 @@ take_results(const struct json *results, struct sections *all)
             peerlist_destroy(list);
         }
         error = (error ? error
-                 : admin_add_rows(kinds[i], weft_db_rows(results, i), all));
+                 : admin_add_rows(kinds[i], operation_rows(results, i), all));
     }
     if (!error) {
         sections_normalize(all);

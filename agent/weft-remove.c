@@ -91,20 +91,20 @@ remove_host(struct weft_db *db, void *r_)
     struct json *results;
     enum weft_db_result result = weft_db_transact(
         db, json_array_create_3(
-            weft_db_select("Heartbeat", "host", json_string_create(r->host),
+            operation_select("Heartbeat", "host", json_string_create(r->host),
                            heartbeat_columns()),
-            weft_db_select("Endpoint", "host", json_string_create(r->host),
+            operation_select("Endpoint", "host", json_string_create(r->host),
                            json_array_create_1(json_string_create("part"))),
-            weft_db_select("Host", NULL, NULL,
+            operation_select("Host", NULL, NULL,
                            json_array_create_1(json_string_create("name")))),
         &results);
 
     if (result == WEFT_DB_DONE) {
-        const struct json *rows = weft_db_rows(results, 0);
-        size_t n_hosts = json_array(weft_db_rows(results, 2))->n;
+        const struct json *rows = operation_rows(results, 0);
+        size_t n_hosts = json_array(operation_rows(results, 2))->n;
         char *error = r->yes ? NULL : refuse_alive(r->host, rows, n_hosts);
 
-        r->n_endpoints = count_endpoints(weft_db_rows(results, 1));
+        r->n_endpoints = count_endpoints(operation_rows(results, 1));
         if (error) {
             admin_fail(error);
             result = WEFT_DB_FAILED;
@@ -123,7 +123,7 @@ count_endpoints(const struct json *rows)
     size_t n = 0;
 
     for (size_t i = 0; i < json_array(rows)->n; i++) {
-        n += !weft_db_integer(json_array(rows)->elems[i], "part");
+        n += !operation_integer(json_array(rows)->elems[i], "part");
     }
     return n;
 }
@@ -141,7 +141,7 @@ refuse_alive(const char *host, const struct json *heartbeats, size_t n_hosts)
 {
     int alive = directoryops_silent_after(n_hosts);
     for (size_t i = 0; i < json_array(heartbeats)->n; i++) {
-        long long int age = time_wall() - weft_db_integer(
+        long long int age = time_wall() - operation_integer(
             json_array(heartbeats)->elems[i], "seen");
 
         if (age < alive) {
@@ -161,10 +161,10 @@ delete_host(struct weft_db *db, struct removal *r,
 
     if (!r->yes) {
         json_array_add(operations,
-                       weft_db_wait("Heartbeat", "host",
-                                    json_string_create(r->host),
-                                    heartbeat_columns(),
-                                    json_clone(heartbeats)));
+                       operation_wait("Heartbeat", "host",
+                                      json_string_create(r->host),
+                                      heartbeat_columns(), true,
+                                      json_clone(heartbeats)));
     }
     directoryops_remove_host(operations, r->host);
     return weft_db_transact(db, operations, &r->results);
@@ -177,7 +177,7 @@ report_removal(const struct removal *r, bool json)
     long long int deleted = 0;
 
     for (size_t i = 0; i < json_array(r->results)->n; i++) {
-        deleted += weft_db_count(r->results, i);
+        deleted += operation_count(r->results, i);
     }
     if (json) {
         json_object_put_string(report, "peer", r->host);
@@ -205,23 +205,23 @@ set_dead_after(struct weft_db *db, void *seconds_)
         json_string_create("dead_after"));
     struct json *results;
     enum weft_db_result result = weft_db_transact(
-        db, json_array_create_1(weft_db_select("Directory", NULL, NULL,
+        db, json_array_create_1(operation_select("Directory", NULL, NULL,
                                                json_clone(columns))),
         &results);
 
     json_object_put(row, "dead_after", json_integer_create(*seconds));
     if (result == WEFT_DB_DONE) {
-        struct json *rows = json_clone(weft_db_rows(results, 0));
+        struct json *rows = json_clone(operation_rows(results, 0));
         bool there = json_array(rows)->n > 0;
 
         json_destroy(results);
         result = weft_db_transact(
             db, json_array_create_2(
-                weft_db_wait("Directory", NULL, NULL, json_clone(columns),
-                             rows),
-                there ? weft_db_update("Directory", NULL, NULL,
-                                       json_clone(row))
-                : weft_db_insert("Directory", json_clone(row))),
+                operation_wait("Directory", NULL, NULL, json_clone(columns),
+                               true, rows),
+                there ? operation_update("Directory", NULL, NULL,
+                                         json_clone(row))
+                : operation_insert("Directory", json_clone(row))),
             &results);
     }
     json_destroy(results);

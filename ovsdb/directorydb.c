@@ -541,7 +541,8 @@ pass_endpoint(struct directorydb *db, const struct ovsdb_cs_row_update *ru)
     };
     const char *mac = get_string(ru->columns, "mac");
     if (!eth_addr_from_string(mac, &ep.mac) || eth_addr_is_multicast(ep.mac)
-        || eth_addr_is_zero(ep.mac) || mac_is_gateways(ep.mac) || !ep.vni || ep.vni > VNI_MAX
+        || eth_addr_is_zero(ep.mac) || mac_is_gateways(ep.mac)
+        || !ep.vni || ep.vni > VNI_MAX
         || !name_is_valid(ep.host) || !name_is_valid(ep.name)
         || !parse_ip(get_string(ru->columns, "ipv6"), false, &ep.ips[false])
         || !parse_ip(get_string(ru->columns, "ipv4"), true, &ep.ips[true])) {

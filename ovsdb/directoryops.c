@@ -7,30 +7,17 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "overlay/address.h"
+#include "ovsdb/operation.h"
 #include "packets.h"
 #include "util.h"
 #include "uuid.h"
 
 enum { BEAT_MIN_S = 30, BEATS_A_SECOND = 5 };
 
-static struct json *
-add_op(struct json *ops, const char *op, const char *table)
-{
-    struct json *o = json_object_create();
-    json_object_put_string(o, "op", op);
-    json_object_put_string(o, "table", table);
-    json_array_add(ops, o);
-    return o;
-}
-
-/* The one clause "COLUMN == VALUE", or with another function. */
 static void
-put_where(struct json *op, const char *column, const char *function,
-          struct json *value)
+add_insert(struct json *ops, const char *table, struct json *row)
 {
-    json_object_put(op, "where", json_array_create_1(
-        json_array_create_3(json_string_create(column),
-                            json_string_create(function), value)));
+    json_array_add(ops, operation_insert(table, row));
 }
 
 static void
@@ -42,13 +29,10 @@ put_mac(struct json *row, struct eth_addr mac)
 void
 directoryops_require_network(struct json *ops, uint32_t vni)
 {
-    struct json *op = add_op(ops, "wait", "Network");
-    put_where(op, "vni", "==", json_integer_create(vni));
-    json_object_put(op, "columns",
-                    json_array_create_1(json_string_create("vni")));
-    json_object_put_string(op, "until", "!=");
-    json_object_put(op, "rows", json_array_create_empty());
-    json_object_put(op, "timeout", json_integer_create(0));
+    json_array_add(ops, operation_wait(
+        "Network", "vni", json_integer_create(vni),
+        json_array_create_1(json_string_create("vni")), false,
+        json_array_create_empty()));
 }
 
 void
@@ -74,7 +58,7 @@ directoryops_insert_endpoint(struct json *ops,
     }
     json_object_put_string(row, "name", ep->name);
     json_object_put_string(row, "host", ep->host);
-    json_object_put(add_op(ops, "insert", "Endpoint"), "row", row);
+    add_insert(ops, "Endpoint", row);
 }
 
 void
@@ -86,7 +70,7 @@ directoryops_insert_claim(struct json *ops,
     put_mac(row, claim->mac);
     json_object_put_string(row, "owner", claim->owner);
     json_object_put_string(row, "host", claim->host);
-    json_object_put(add_op(ops, "insert", "Claim"), "row", row);
+    add_insert(ops, "Claim", row);
 }
 
 void
@@ -95,8 +79,9 @@ directoryops_delete(struct json *ops, const char *table,
 {
     struct json *text = json_string_create_nocopy(
         xasprintf(UUID_FMT, UUID_ARGS(uuid)));
-    put_where(add_op(ops, "delete", table), "_uuid", "==",
-              json_array_create_2(json_string_create("uuid"), text));
+    json_array_add(ops, operation_delete(
+        table, "_uuid", json_array_create_2(json_string_create("uuid"),
+                                            text)));
 }
 
 void
@@ -112,13 +97,13 @@ directoryops_put_host(struct json *ops, const struct peer *peer, bool exists)
                     ? json_integer_create(peer->port)
                     : json_array_create_2(json_string_create("set"),
                                           json_array_create_empty()));
-    struct json *op = add_op(ops, exists ? "update" : "insert", "Host");
     if (exists) {
-        put_where(op, "name", "==", json_string_create(peer->name));
+        json_array_add(ops, operation_update(
+            "Host", "name", json_string_create(peer->name), row));
     } else {
         json_object_put_string(row, "name", peer->name);
+        add_insert(ops, "Host", row);
     }
-    json_object_put(op, "row", row);
 }
 
 int
@@ -137,36 +122,28 @@ void
 directoryops_beat(struct json *ops, const char *host, long long int now,
                   long long int silent)
 {
-    struct json *op = add_op(ops, "update", "Heartbeat");
-    put_where(op, "host", "==", json_string_create(host));
     struct json *row = json_object_create();
     json_object_put(row, "seen", json_integer_create(now));
-    json_object_put(op, "row", row);
+    json_array_add(ops, operation_update("Heartbeat", "host",
+                                         json_string_create(host), row));
 
-    op = add_op(ops, "select", "Heartbeat");
-    put_where(op, "seen", "<", json_integer_create(silent));
-    json_object_put(op, "columns", json_array_create_2(
-        json_string_create("host"), json_string_create("seen")));
-}
-
-/* What an operation answered: a member of its object, or NULL. */
-static const struct json *
-get_answer(const struct json *results, size_t i, const char *member,
-           enum json_type type)
-{
-    if (json_array(results)->n <= i
-        || json_array(results)->elems[i]->type != JSON_OBJECT) {
-        return NULL;
-    }
-    const struct json *value = shash_find_data(
-        json_object(json_array(results)->elems[i]), member);
-    return value && value->type == type ? value : NULL;
+    struct json *op = operation_select(
+        "Heartbeat", NULL, NULL, json_array_create_2(
+            json_string_create("host"), json_string_create("seen")));
+    json_object_put(op, "where", json_array_create_1(
+        json_array_create_3(json_string_create("seen"),
+                            json_string_create("<"),
+                            json_integer_create(silent))));
+    json_array_add(ops, op);
 }
 
 bool
 directoryops_beat_is_new(const struct json *results)
 {
-    const struct json *count = get_answer(results, 0, "count", JSON_INTEGER);
+    const struct json *count
+        = (json_array(results)->n
+           ? operation_member(json_array(results)->elems[0], "count",
+                              JSON_INTEGER) : NULL);
     return count && !json_integer(count);
 }
 
@@ -177,7 +154,7 @@ directoryops_insert_beat(struct json *ops, const char *host,
     struct json *row = json_object_create();
     json_object_put_string(row, "host", host);
     json_object_put(row, "seen", json_integer_create(now));
-    json_object_put(add_op(ops, "insert", "Heartbeat"), "row", row);
+    add_insert(ops, "Heartbeat", row);
 }
 
 void
@@ -185,18 +162,13 @@ directoryops_silent(const struct json *results,
                     void (*cb)(const char *host, long long int seen,
                                void *aux), void *aux)
 {
-    const struct json *rows = get_answer(results, 1, "rows", JSON_ARRAY);
+    const struct json *rows = (json_array(results)->n > 1
+                               ? operation_rows(results, 1) : NULL);
     for (size_t i = 0; rows && i < json_array(rows)->n; i++) {
         const struct json *row = json_array(rows)->elems[i];
-        if (row->type != JSON_OBJECT) {
-            continue;
-        }
-        const struct json *host = shash_find_data(json_object(row), "host");
-        const struct json *seen = shash_find_data(json_object(row), "seen");
-        if (host && host->type == JSON_STRING && seen
-            && seen->type == JSON_INTEGER
-            && name_is_valid(json_string(host))) {
-            cb(json_string(host), json_integer(seen), aux);
+        const char *host = operation_string(row, "host");
+        if (name_is_valid(host)) {
+            cb(host, operation_integer(row, "seen"), aux);
         }
     }
 }
@@ -209,16 +181,9 @@ directoryops_remove_host(struct json *ops, const char *host)
         { "Host", "name" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        put_where(add_op(ops, "delete", tables[i][0]), tables[i][1], "==",
-                  json_string_create(host));
+        json_array_add(ops, operation_delete(tables[i][0], tables[i][1],
+                                             json_string_create(host)));
     }
-}
-
-static const char *
-get_text(const struct json *object, const char *name)
-{
-    const struct json *value = shash_find_data(json_object(object), name);
-    return value && value->type == JSON_STRING ? json_string(value) : "";
 }
 
 enum directoryops_result
@@ -234,8 +199,8 @@ directoryops_result(const struct json *results, char **detailp)
             || !shash_find(json_object(r), "error")) {
             continue;
         }
-        const char *error = get_text(r, "error");
-        const char *details = get_text(r, "details");
+        const char *error = operation_string(r, "error");
+        const char *details = operation_string(r, "details");
         *detailp = xasprintf("%s%s%s", error, details[0] ? ": " : "",
                              details);
         return (!strcmp(error, "constraint violation")
