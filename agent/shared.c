@@ -627,7 +627,9 @@ reply(uint64_t seqno, const struct json *results, void *s_)
 {
     struct shared *s = s_;
     registrar_reply(s->registrar, seqno, results);
-    heartbeat_reply(s->heartbeat, seqno, results);
+    if (!s->leaving) {
+        heartbeat_reply(s->heartbeat, seqno, results);
+    }
 }
 
 static void

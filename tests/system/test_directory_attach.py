@@ -528,6 +528,7 @@ def test_cleanup_leaves_nothing_in_the_directory(lab):
             "network": 100, "mac": "0a:57:0a:01:09:09", "owner": "hosta",
             "host": "hostc"}})
     assert "every trace" in c.weft("cleanup", "--yes").stdout
+    wait_for(lambda: not c.is_running("weftd"), 2, "weftd has ended")
     try:
         for table, column in (("Host", "name"), ("Endpoint", "host"),
                               ("Heartbeat", "host"), ("Claim", "host")):
