@@ -163,6 +163,7 @@ agent_wait(struct agent *a)
     }
     switchdb_wait(a->db);
     ofswitch_wait(a->sw);
+    tunnels_wait(a->tunnels);
     endpoints_wait(a->endpoints);
     gateway_wait(a->gateway);
     zones_wait(a->zones);

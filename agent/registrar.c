@@ -126,6 +126,15 @@ registrar_run(struct registrar *r)
 }
 
 void
+registrar_run_self(struct registrar *r)
+{
+    if (directorydb_connected(r->db) && directorydb_loaded(r->db)
+        && !r->leaving) {
+        registrar_self_send(r);
+    }
+}
+
+void
 registrar_wait(struct registrar *r)
 {
     struct hmapx_node *node;

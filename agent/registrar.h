@@ -40,6 +40,8 @@ struct registrar *registrar_create(struct directorydb *,
                                    const struct registrar_ops *, void *aux);
 void registrar_destroy(struct registrar *);
 void registrar_run(struct registrar *);
+/* As long as it is not known which endpoints this host has: its own row. */
+void registrar_run_self(struct registrar *);
 void registrar_wait(struct registrar *);
 
 /* This host, as others should reach it. */

@@ -8,6 +8,7 @@
 #include "overlay/address.h"
 #include "overlay/compile.h"
 #include "packets.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(remotes_flows);
@@ -54,6 +55,9 @@ remotes_flows_send(struct remotes *rs, struct remote *r)
 void
 remotes_flows_drop_stale(struct remotes *rs)
 {
+    if (hmap_is_empty(&rs->stale.flows) || time_msec() < rs->stale_at) {
+        return;
+    }
     const struct plan_flow *flow;
     HMAP_FOR_EACH (flow, node, &rs->stale.flows) {
         enum remote_flow which;
@@ -176,6 +180,8 @@ remotes_wanted(struct remotes *rs, struct plan *plan)
         rs->stale_held = MAX(count_macs(&rs->stale), 1);
         plan_clear(&rs->stale);
     } else {
+        /* After a start, who has lost his rows may not have put them back. */
+        rs->stale_at = time_msec() + (rs->trusted ? 0 : REMOTES_PUT_BACK_MS);
         rs->trusted = true;
     }
     rs->trim = rs->trim || rs->n_observed >= REMOTES_TRIM_MIN;

@@ -14,8 +14,14 @@
 #include "openvswitch/list.h"
 #include "openvswitch/shash.h"
 
-/* Rows of one update, or flows read, that are worth giving memory back for. */
-enum { REMOTES_TRIM_MIN = 1000 };
+enum {
+    /* Owners of rows that have gone are connected again by then, and have put
+     * them back. */
+    REMOTES_PUT_BACK_MS = 10000,
+    /* Rows of one update, or flows read, that are worth giving memory back
+     * for. */
+    REMOTES_TRIM_MIN = 1000,
+};
 
 /* The flows of one: of its MAC and of its addresses. */
 enum remote_flow { FLOW_IPV6, FLOW_IPV4, FLOW_MAC, N_FLOWS };
@@ -98,6 +104,7 @@ struct remotes {
     size_t n_held, n_briefly;       /* 'n_held' is without 'n_briefly'. */
     long long int release_at;       /* When those go. */
     struct plan stale;              /* Found in the switch, of nobody. */
+    long long int stale_at;         /* When to delete those. */
     size_t n_observed;
     size_t stale_held;              /* Of so many endpoints were they that they
                                      * are left. */
@@ -133,7 +140,7 @@ uint8_t remotes_flows_wanted(const struct remotes *, const struct remote *);
 size_t remotes_flows_send(struct remotes *, struct remote *);
 /* Frees those in 'gone': the switch will be read. */
 void remotes_flows_forget_gone(struct remotes *);
-/* Deletes what was read and is of nobody. */
+/* Deletes what was read and is of nobody, if it is time. */
 void remotes_flows_drop_stale(struct remotes *);
 
 /* One more (1), or one less (-1), of the host of 'r' in its network. */

@@ -20,7 +20,6 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
 enum {
     FLOWS_A_TURN = 2000,            /* Sent in one turn of the loop. */
-    PUT_BACK_MAX_MS = 10000,        /* Owners are connected again by then. */
 };
 
 static void release_held(struct remotes *);
@@ -125,6 +124,9 @@ remotes_wait(struct remotes *rs)
     }
     if (rs->n_briefly) {
         poll_timer_wait_until(rs->release_at);
+    }
+    if (!hmap_is_empty(&rs->stale.flows)) {
+        poll_timer_wait_until(rs->stale_at);
     }
 }
 
@@ -348,7 +350,7 @@ remotes_end(struct remotes *rs, bool own_lost)
             continue;
         } else if (mass || rs->other_content) {
             remotes_store_hold(rs, r, !mass);
-            rs->release_at = time_msec() + PUT_BACK_MAX_MS;
+            rs->release_at = time_msec() + REMOTES_PUT_BACK_MS;
         } else {
             remotes_store_retire(rs, r);
         }

@@ -173,8 +173,10 @@ shared_run(struct shared *s)
     }
     forget_gone(s);
     if (directory_list(s->directory)) {
-        /* Not before it is known which endpoints this host has. */
         registrar_run(s->registrar);
+    } else {
+        /* Others may wait for this host's row, as this one for theirs. */
+        registrar_run_self(s->registrar);
     }
     if (!s->leaving) {
         heartbeat_run(s->heartbeat);
@@ -185,9 +187,7 @@ void
 shared_wait(struct shared *s)
 {
     directorydb_wait(s->db);
-    if (directory_list(s->directory)) {
-        registrar_wait(s->registrar);
-    }
+    registrar_wait(s->registrar);
     if (!s->leaving) {
         heartbeat_wait(s->heartbeat);
     }
@@ -574,6 +574,10 @@ host_row(const char *name, const struct peer *peer, void *s_)
     }
     set_leaving(s, h, false);
     set_gone(s, h, 0);
+    if (!directory_list(s->directory)) {
+        s->sections_read = false;   /* A list that is held back for want of
+                                     * hosts may be good now. */
+    }
     if (!ipv6_addr_equals(&h->peer.address, &peer->address)
         || h->peer.port != peer->port) {
         h->peer.address = peer->address;

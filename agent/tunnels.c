@@ -5,14 +5,20 @@
 
 #include <stdlib.h>
 #include "flow.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "overlay/compile.h"
 #include "overlay/ifname.h"
 #include "overlay/peerlist.h"
 #include "packets.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(tunnels);
+
+/* On demand, after a start: who has lost his rows in the directory has put
+ * them back by then, and his tunnel is needed again. */
+enum { KEEP_MS = 10000 };
 
 /* A peer that is listed or needed, a port that is there, or several of these.
  * A port is wanted if the peer is both. */
@@ -40,6 +46,8 @@ struct tunnels {
     bool known, on_demand;          /* As given to tunnels_create(). */
     bool dirty;                     /* Wanted and there may differ. */
     bool listed;                    /* It is known what is wanted. */
+    long long int keep_until;       /* What is not wanted stays; 0: no
+                                     * longer. */
     uint32_t next_id;
 };
 
@@ -206,6 +214,10 @@ tunnels_port_gone(struct tunnels *t, const struct switchdb_port *port)
 void
 tunnels_compose(struct tunnels *t)
 {
+    if (t->keep_until && time_msec() >= t->keep_until) {
+        t->keep_until = 0;
+        t->dirty = true;
+    }
     if (!t->dirty || !t->listed) {
         return;
     }
@@ -214,6 +226,14 @@ tunnels_compose(struct tunnels *t)
     SHASH_FOR_EACH_SAFE (node, &t->entries) {
         compose_entry(t, node->name, node->data);
         drop_if_idle(t, node);
+    }
+}
+
+void
+tunnels_wait(const struct tunnels *t)
+{
+    if (t->keep_until) {
+        poll_timer_wait_until(t->keep_until);
     }
 }
 
@@ -232,6 +252,9 @@ tunnels_clear(struct tunnels *t)
         e->listed = false;
     }
     t->dirty = true;
+    if (!t->listed && t->on_demand) {
+        t->keep_until = time_msec() + KEEP_MS;
+    }
     t->listed = true;
 }
 
@@ -363,7 +386,7 @@ static void
 compose_entry(struct tunnels *t, const char *peer, struct entry *e)
 {
     if (!is_wanted(e)) {
-        if (e->port) {
+        if (e->port && !t->keep_until) {
             VLOG_INFO("peer %s: removing tunnel %s", peer, e->port);
             switchdb_del_port(t->db, e->port);
         }

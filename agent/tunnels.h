@@ -51,6 +51,7 @@ void tunnels_port_gone(struct tunnels *, const struct switchdb_port *);
 
 /* Writes what differs into the open transaction. */
 void tunnels_compose(struct tunnels *);
+void tunnels_wait(const struct tunnels *);
 /* A transaction failed: compare again. */
 void tunnels_retry(struct tunnels *);
 /* No list is wanted any more: every tunnel is to go. */

@@ -538,3 +538,21 @@ def test_cleanup_leaves_nothing_in_the_directory(lab):
         c.start_weftd()
         c.wait_healthy()
     assert lab.directory.rows("Host", where=[["name", "==", "hostc"]])
+
+
+def test_hosts_that_start_together_wait_for_each_other(lab):
+    """The directory has nobody, and every switch has tunnels: each host
+    publishes itself, whatever it thinks of that."""
+    a, b, c = (Endpoint(host, "red", "blue") for host in lab.hosts)
+    wait_pings(a, b, c)
+    for host in lab.hosts:
+        host.kill_weftd()
+    lab.directory.transact(*({"op": "delete", "table": table, "where": []}
+                             for table in ("Endpoint", "Host", "Heartbeat")))
+    with a.pinger(b.ip4) as ping:
+        for host in lab.hosts:
+            host.start_weftd()
+        lab.wait_healthy()
+        wait_pings(a, b, c)
+    assert not ping.lost
+    assert not any(reports(host) for host in lab.hosts)
