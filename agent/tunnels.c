@@ -26,6 +26,8 @@ struct entry {
     bool listed;
     bool held;                      /* Somebody calls it by its id. */
     bool needed;                    /* Always, if not on demand. */
+    bool kept;                      /* Its port is of before the start, and
+                                     * stays until 'keep_until'. */
     struct in6_addr remote;         /* If listed. */
     uint16_t dst_port;              /* Likewise. */
     char *port;                     /* There: its name; else NULL. */
@@ -46,8 +48,8 @@ struct tunnels {
     bool known, on_demand;          /* As given to tunnels_create(). */
     bool dirty;                     /* Wanted and there may differ. */
     bool listed;                    /* It is known what is wanted. */
-    long long int keep_until;       /* What is not wanted stays; 0: no
-                                     * longer. */
+    long long int keep_until;       /* For entries that are 'kept'; 0: there
+                                     * are none. */
     uint32_t next_id;
 };
 
@@ -144,6 +146,7 @@ tunnels_need(struct tunnels *t, const char *name, bool needed)
     struct entry *e = find_entry(t, name);
     if (t->on_demand && e->needed != needed) {
         e->needed = needed;
+        e->kept = false;
         t->dirty = true;
     }
 }
@@ -211,12 +214,35 @@ tunnels_port_gone(struct tunnels *t, const struct switchdb_port *port)
     drop_if_idle(t, node);
 }
 
+/* What there is at a start is not removed at once. */
+static void
+keep_for_a_while(struct tunnels *t)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &t->entries) {
+        struct entry *e = node->data;
+        e->kept = e->port && !e->needed;
+    }
+    t->keep_until = time_msec() + KEEP_MS;
+}
+
+static void
+keep_no_longer(struct tunnels *t)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &t->entries) {
+        struct entry *e = node->data;
+        e->kept = false;
+    }
+    t->keep_until = 0;
+    t->dirty = true;
+}
+
 void
 tunnels_compose(struct tunnels *t)
 {
     if (t->keep_until && time_msec() >= t->keep_until) {
-        t->keep_until = 0;
-        t->dirty = true;
+        keep_no_longer(t);
     }
     if (!t->dirty || !t->listed) {
         return;
@@ -253,7 +279,7 @@ tunnels_clear(struct tunnels *t)
     }
     t->dirty = true;
     if (!t->listed && t->on_demand) {
-        t->keep_until = time_msec() + KEEP_MS;
+        keep_for_a_while(t);
     }
     t->listed = true;
 }
@@ -386,7 +412,7 @@ static void
 compose_entry(struct tunnels *t, const char *peer, struct entry *e)
 {
     if (!is_wanted(e)) {
-        if (e->port && !t->keep_until) {
+        if (e->port && !e->kept) {
             VLOG_INFO("peer %s: removing tunnel %s", peer, e->port);
             switchdb_del_port(t->db, e->port);
         }
