@@ -513,6 +513,7 @@ def test_wrong_address(hosts):
         wait_for(lambda: ":6651" in hosta.sh("ss -Hltn"))
         assert "6651" in fails(hosta, "init", "--address", hosta.address)
         other.kill()
+    wait_for(lambda: ":6651" not in hosta.sh("ss -Hltn"))
     assert has_nothing(hosta)
     init(hosta)
     bundle = copy(hosta, hostc)
