@@ -62,13 +62,21 @@ struct deferred {
     long long int since;
 };
 
+/* Has the directory not been heard of yet, after a start? */
+static bool
+is_starting(const struct control *c)
+{
+    const struct directory *d = c->agent->directory;
+    return c->agent->shared && !directory_list(d) && !directory_refusal(d);
+}
+
 /* Is it known who else is on the network that is asked for? */
 static bool
 is_network_known(const struct control *c, const struct attach_request *req)
 {
     const struct peerlist *list = directory_list(c->agent->directory);
     if (!c->agent->shared || !list) {
-        return true;
+        return !is_starting(c);
     }
     const char *name = req->network;
     if (!name && shash_count(&list->networks) == 1) {
@@ -134,7 +142,8 @@ attach_words(struct control *c, struct ticket *t, int argc,
 {
     struct attach_request req;
     struct admit_host host;
-    char *error = get_host(c, &host);   /* Only whether it would do. */
+    /* Only whether it would do. */
+    char *error = is_starting(c) ? NULL : get_host(c, &host);
     if (!error) {
         error = parse(argc, argv, &req);
     }

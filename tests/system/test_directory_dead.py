@@ -55,6 +55,7 @@ def scene(request):
         clock.start_weftd(lab.hosts[0], f"--directory={SOCKET}")
         for host in lab.hosts[1:]:
             clock.start_weftd(host)
+        lab.wait_healthy()
         scene = Scene(lab)
         scene.clock = clock
         yield scene
