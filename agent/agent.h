@@ -44,8 +44,9 @@ struct agent {
     bool zones_unknown;             /* To be told to vswitchd. */
     struct underlay *underlay;      /* NULL without --underlay. */
     struct directory *directory;
-    struct filewatch *filewatch;    /* One of these two: where the list comes */
-    struct shared *shared;          /* from. */
+    struct filewatch *filewatch;    /* Where the list comes from: one of these
+                                     * two, the other is NULL. */
+    struct shared *shared;
     struct remotes *remotes;        /* Beside 'shared', or NULL. */
     struct shash networks;          /* Shares: struct plan, by name. */
     struct simap slots;             /* Of networks with a way out, by name. */

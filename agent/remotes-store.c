@@ -248,12 +248,6 @@ remotes_by_ip(const struct remotes *rs, uint32_t vni,
 }
 
 size_t
-remotes_count(const struct remotes *rs)
-{
-    return hmap_count(&rs->by_mac);
-}
-
-size_t
 remotes_count_host(const struct remotes *rs, const char *name)
 {
     const struct host *host = shash_find_data(&rs->hosts, name);

@@ -70,7 +70,6 @@ bool remotes_by_ip(const struct remotes *, uint32_t vni,
  * and returns how many. */
 size_t remotes_by_name(const struct remotes *, uint32_t vni, const char *name,
                        struct in6_addr ips[], size_t max);
-size_t remotes_count(const struct remotes *);
 /* How many endpoints of other hosts a network, or a host, has. */
 size_t remotes_count_host(const struct remotes *, const char *host);
 size_t remotes_count_network(const struct remotes *, uint32_t vni);
