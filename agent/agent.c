@@ -132,6 +132,7 @@ agent_run(struct agent *a)
         }
     }
     run_database(a);
+    tunnels_run(a->tunnels);
     endpoints_run(a->endpoints);
     if (a->publishes_unknown && directory_list(a->directory)) {
         networks_update_publishes(a);

@@ -122,6 +122,7 @@ bool registrar_send_is_held(const struct registrar *,
 void registrar_send_refuse(struct registrar *, struct registration *);
 
 void registrar_self_send(struct registrar *);
+void registrar_self_wait(const struct registrar *);
 void registrar_self_finish(struct registrar *, const struct json *results);
 void registrar_self_send_leave(struct registrar *);
 

@@ -4,6 +4,7 @@
 #include "agent/registrar-parts.h"
 
 #include <stdlib.h>
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
 #include "ovsdb/directoryops.h"
@@ -76,6 +77,16 @@ registrar_self_send(struct registrar *r)
     struct json *ops = json_array_create_empty();
     directoryops_put_host(ops, &r->self, r->self_exists);
     r->self_txn = directorydb_send(r->db, ops);
+}
+
+/* Nothing is due while there is nobody to send it to. */
+void
+registrar_self_wait(const struct registrar *r)
+{
+    if (r->self_dirty && r->self_problem && !r->self_txn && !r->leaving
+        && directorydb_connected(r->db)) {
+        poll_timer_wait_until(r->self_retry);
+    }
 }
 
 void

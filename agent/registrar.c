@@ -144,13 +144,11 @@ registrar_wait(struct registrar *r)
             poll_timer_wait_until(reg->since + REGISTRAR_RETRY_MS);
         } else if (reg->phase == CLAIMING) {
             poll_timer_wait_until(reg->since + CLAIM_MAX_MS);
-        } else if (!reg->late) {
+        } else if (!reg->late && reg->state == REGISTRAR_WAITING) {
             poll_timer_wait_until(reg->since + ANSWER_MAX_MS);
         }
     }
-    if (r->self_dirty && r->self_problem) {
-        poll_timer_wait_until(r->self_retry);
-    }
+    registrar_self_wait(r);
 }
 
 /* Which row carries which of its addresses. */
@@ -380,7 +378,7 @@ registrar_unpublished(const struct registrar *r)
 
 void
 registrar_tell(struct registrar *r, struct registration *reg,
-     enum registrar_state state, const char *text)
+               enum registrar_state state, const char *text)
 {
     /* Who is told may remove it. */
     char *name = xstrdup(reg->name);

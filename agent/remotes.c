@@ -125,7 +125,7 @@ remotes_wait(struct remotes *rs)
     if (rs->n_briefly) {
         poll_timer_wait_until(rs->release_at);
     }
-    if (!hmap_is_empty(&rs->stale.flows)) {
+    if (!hmap_is_empty(&rs->stale.flows) && ofswitch_takes_flows(rs->sw)) {
         poll_timer_wait_until(rs->stale_at);
     }
 }

@@ -239,11 +239,16 @@ keep_no_longer(struct tunnels *t)
 }
 
 void
-tunnels_compose(struct tunnels *t)
+tunnels_run(struct tunnels *t)
 {
     if (t->keep_until && time_msec() >= t->keep_until) {
         keep_no_longer(t);
     }
+}
+
+void
+tunnels_compose(struct tunnels *t)
+{
     if (!t->dirty || !t->listed) {
         return;
     }

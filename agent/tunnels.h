@@ -49,6 +49,7 @@ ofp_port_t tunnels_port(const struct tunnels *, const char *name);
 void tunnels_port_changed(struct tunnels *, const struct switchdb_port *);
 void tunnels_port_gone(struct tunnels *, const struct switchdb_port *);
 
+void tunnels_run(struct tunnels *);
 /* Writes what differs into the open transaction. */
 void tunnels_compose(struct tunnels *);
 void tunnels_wait(const struct tunnels *);

@@ -14,7 +14,7 @@ import pytest
 from host import wait_for
 from scene import ofports, our_flows, problems, reports, shared_lab
 from traffic import Endpoint
-from weftlib import bare, endpoints, refused
+from weftlib import bare, cpu_ticks, endpoints, refused
 
 NETWORKS = """\
 [network blue]
@@ -502,13 +502,6 @@ def test_waiting_for_a_directory_costs_nothing(lab):
     finally:
         host.stop_weftd()
         host.start_weftd()
-
-
-def cpu_ticks(host):
-    """Hundredths of a second."""
-    pid = host.daemon_pid("weftd")
-    words = host.path(f"/proc/{pid}/stat").read_text().split()
-    return int(words[13]) + int(words[14])
 
 
 def test_every_address_in_the_directory_is_of_its_network(lab):

@@ -3,13 +3,16 @@
 existing workloads is lost, and what was attached meanwhile is published when
 it is back."""
 
+import signal
+import time
+
 import pytest
 
 from faults import (DOWN, NETWORKS, Scene, assert_unpublished, attached_apart,
-                    knows, published, said)
+                    delete, knows, published, said)
 from host import wait_for
 from scene import shared_lab
-from weftlib import forget_packets, refused, settle
+from weftlib import cpu_ticks, forget_packets, refused, settle
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +144,24 @@ def test_one_address_on_two_hosts(scene):
         winner.host.weft("detach", winner.name)
         published(loser)
         assert loser.row()["state"] == "up"
+
+
+def test_idle_while_it_is_down(scene):
+    """A row is to be put back, and there is nobody to give it to."""
+    host = scene.hosts[0]
+    with scene.attached(host, "idle") as (one,):
+        published(one)
+        host.kill("weftd", signal.SIGSTOP)
+        scene.directory.transact(delete("Endpoint", "mac", one.mac))
+        scene.directory.kill()
+        host.kill("weftd", signal.SIGCONT)
+        scene.say(DOWN)
+        time.sleep(3)               # Whoever waits is told after 2 s.
+        before = cpu_ticks(host)
+        time.sleep(1)
+        assert cpu_ticks(host) - before <= 10
+        scene.directory.start()
+        published(one)
 
 
 def test_a_hundred_attached_while_it_is_down(scene):

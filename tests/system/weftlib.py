@@ -173,3 +173,10 @@ def assert_pings(host, netns, endpoint):
             f"{to} from {netns} on {host.name}; again: "
             f"{host.ping(to, netns)}, knows: "
             + host.ip("neigh", "show", netns=netns))
+
+
+def cpu_ticks(host):
+    """Hundredths of a second."""
+    pid = host.daemon_pid("weftd")
+    words = host.path(f"/proc/{pid}/stat").read_text().split()
+    return int(words[13]) + int(words[14])
