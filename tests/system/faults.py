@@ -7,7 +7,7 @@ import itertools
 
 from host import wait_for
 from traffic import Endpoint
-from weftlib import forget_packets, settle
+from weftlib import forget_packets
 
 BLUE, GREEN = 100, 200
 DOWN = "no connection to the directory"
@@ -39,8 +39,7 @@ class Scene:
         self.lab.wait_healthy(timeout)
         for end in self.ends:
             published(end)
-        for host in self.hosts:
-            settle(host)
+        self.lab.settle()
 
     @contextlib.contextmanager
     def mended(self):
@@ -80,7 +79,7 @@ class Scene:
         try:
             for name in names:
                 made.append(Endpoint(host, name, network, *args))
-            settle(host)
+            host.settle()
             yield made
         finally:
             for endpoint in made:
@@ -114,7 +113,7 @@ def attached_apart(scene, name):
     assert made.pings(near)
     assert_unpublished(made)
     assert not knows(far.host, made.mac)
-    settle(near.host)
+    near.host.settle()
     try:
         yield
         published(made, 20)

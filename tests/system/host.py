@@ -6,6 +6,7 @@ keeps.  lab.py makes hosts and joins them.
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -251,6 +252,29 @@ class Host(Node):
 
     def kill_vswitchd(self, sig=signal.SIGKILL):
         self.kill("ovs-vswitchd", sig)
+
+    def settle(self):
+        """Waits until the switch has done with the links that came and went.
+
+        At each, vswitchd forgets the routes of its tunnels for a moment, and
+        drops what meets that moment, for as long as its cache of flows keeps
+        it: a property of the userspace datapath, not of weft.
+        """
+        if not self.is_running("ovs-vswitchd"):
+            return
+        if self.is_running("weftd"):
+            wait_for(lambda: not self._links_without_port(), 10,
+                     f"links of {self.name} are gone")
+        # A whole round of vswitchd's main loop takes place between these two.
+        self.sh("ovs-appctl version && ovs-appctl version &&"
+                "ovs-appctl revalidator/purge")
+
+    def _links_without_port(self):
+        """The links of endpoints that were detached and are to go."""
+        text = Path(f"/proc/{self.pid}/net/dev").read_text()
+        ours = re.findall(r"^ *(wf-[^:]*):", text, re.MULTILINE)
+        ports = ours and self.ovs_vsctl("list-ports", "br-weft").split()
+        return set(ours).difference(ports)
 
     # The agent.
 

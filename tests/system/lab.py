@@ -225,6 +225,11 @@ class Lab:
             if host.ovs:
                 host.wait_healthy(timeout)
 
+    def settle(self):
+        """Until no link that came or went disturbs traffic any more."""
+        for host in self.hosts:
+            host.settle()
+
     def _create(self):
         _sweep()
         LABS.mkdir(mode=0o755, exist_ok=True)

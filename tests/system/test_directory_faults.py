@@ -12,7 +12,7 @@ from faults import (DOWN, NETWORKS, Scene, assert_unpublished, attached_apart,
                     delete, knows, published, said)
 from host import wait_for
 from scene import shared_lab
-from weftlib import cpu_ticks, forget_packets, refused, settle
+from weftlib import cpu_ticks, forget_packets, refused
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_a_hundred_attached_while_it_is_down(scene):
         a.weft("attach", "--file", "-", stdin="".join(
             f"{name} --network blue\n" for name in names), timeout=60)
         assert "100 endpoints of this host are not yet published" in said(a)
-        settle(a)
+        a.settle()
         with scene.undisturbed():
             scene.directory.start()
             scene.settled(30)

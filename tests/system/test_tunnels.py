@@ -154,6 +154,7 @@ def test_what_a_peer_makes_a_switch_learn_is_bounded(make_lab):
              "bad has a tunnel")
     a1, b1 = Endpoint(a, "a1"), Endpoint(b, "b1")
     limit = constant("LEARN_MAX")
+    lab.settle()
     with a1.wire() as wire:
         last = b"the last of the flood"
         send_tunnelled(bad, bad.address, a.address, paced(limit + 500, wire))

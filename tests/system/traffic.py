@@ -64,7 +64,8 @@ def send_tunnelled(node, source, target, frames, vni=100, port=4789):
 
 
 class Pinger:
-    """Pings during a `with`, 100 times a second.
+    """Pings during a `with`, 100 times a second, once no link that came or
+    went before disturbs it.
 
     At its end it waits for one more answer, so that what is still on its way
     is not counted as lost, and knows 'sent', 'lost' and 'duplicates'.
@@ -79,6 +80,7 @@ class Pinger:
         self.sent = self.duplicates = 0
 
     def __enter__(self):
+        self._node.lab.settle()
         self._process = self._node.popen(self._argv, self._netns,
                                          stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read)

@@ -45,15 +45,6 @@ def bare(lab):
         forget_packets(host)
 
 
-def settle(host):
-    """Waits until the switch has done with the links that came and went.  At
-    each it forgets the routes of its tunnels, for a moment, and drops what
-    meets that moment: a property of its userspace datapath, not of weft."""
-    for _ in range(2):              # One whole round of its main loop, then
-        host.ovs_appctl("version")
-    forget_packets(host)            # what it had dropped until then.
-
-
 def forget_packets(host):
     """Empties the switch's cache of flows.  It keeps what was dropped for an
     address that was detached, and is put right some milliseconds after the
@@ -165,8 +156,7 @@ def dweller(host, netns):
 
 def assert_pings(host, netns, endpoint):
     """Both its addresses answer the very first packet."""
-    for each in host.lab.hosts:
-        settle(each)
+    host.lab.settle()
     for version in (4, 6):
         to = address(endpoint, version)
         assert host.ping(to, netns), (
