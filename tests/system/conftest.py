@@ -21,6 +21,12 @@ BUILD = os.environ.get("WEFT_BUILD") or WEFTD and os.path.dirname(WEFTD)
 LOG_LINES = 30
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "once: not under the sanitizers again: it is the servers "
+        "that are tested, or most of the time is spent with waiting")
+
+
 def pytest_collection_modifyitems(items):
     if items and os.geteuid() != 0:
         pytest.exit("the system tests need root", returncode=1)

@@ -273,7 +273,8 @@ class Host(Node):
         """The links of endpoints that were detached and are to go."""
         text = Path(f"/proc/{self.pid}/net/dev").read_text()
         ours = re.findall(r"^ *(wf-[^:]*):", text, re.MULTILINE)
-        ports = ours and self.ovs_vsctl("list-ports", "br-weft").split()
+        ports = ours and self.ovs_vsctl("--bare", "--columns=name", "list",
+                                        "Interface").split()
         return set(ours).difference(ports)
 
     # The agent.

@@ -90,6 +90,7 @@ class Signs:
         self.thread.join()
 
 
+@pytest.mark.once
 def test_silent_is_shown_and_removed_after_a_named_time(scene):
     """A clock that is ten minutes behind or ahead kills nobody."""
     a, b, _ = scene.hosts
@@ -127,6 +128,7 @@ def test_silent_is_shown_and_removed_after_a_named_time(scene):
     wait_for(lambda: not set(names) & set(peers(b)), 15)
 
 
+@pytest.mark.once
 def test_time_without_the_database_does_not_count(scene):
     """Nobody could give a sign of life in it, and who reads first need not be
     the last to write."""

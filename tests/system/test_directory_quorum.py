@@ -10,6 +10,8 @@ from scene import shared_lab
 from traffic import Endpoint
 from weftlib import refused
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def scene(request):

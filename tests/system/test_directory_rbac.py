@@ -11,6 +11,8 @@ import pytest
 from directory import PERMISSIONS, ROLE
 from directoryserver import DirectoryServer, errors, insert
 
+pytestmark = pytest.mark.once
+
 MAC = "0a:57:0a:01:00:0{}"
 
 

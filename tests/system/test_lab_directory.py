@@ -6,6 +6,8 @@ import pytest
 
 from lab import LabError, wait_for
 
+pytestmark = pytest.mark.once
+
 NETWORKS = """\
 [network blue]          ; as in a peer file
 vni = 100
