@@ -16,8 +16,4 @@ else
         --exclude=./autom4te.cache -c . | tar -C "$dir/src" -x
 fi
 cd "$dir/src"
-if [ "$(id -u)" = 0 ]; then
-    exec dpkg-buildpackage -b -us -uc
-else
-    exec dpkg-buildpackage -b -us -uc -rfakeroot
-fi
+exec dpkg-buildpackage -b -us -uc

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs the Debian package in a bare Debian, and removes it again.
 
-    package.py --dir DIR [--tree TREE] [NAME...]
+    package.py --dir DIR [--tree TREE] [--dist TARBALL] [NAME...]
 
 DIR has the weft_*.deb of build.sh, and keeps a bare root in a tar archive for
 the next run.  The root is made by mmdebstrap from the sources of packages that
-this machine has.  Needs root, dpkg-dev, lintian and mmdebstrap.  Prints a line
+this machine has.  With the tarball of `make dist`, the package is built of
+that as well, and must be the same.  Needs root, dpkg-dev, lintian and mmdebstrap.  Prints a line
 for each test, and how many passed.
 """
 
@@ -165,6 +166,30 @@ def manuals(args):
 
 
 @test
+def tarball(args):
+    """The tarball of make dist builds the same package."""
+    if not args.dist:
+        raise Failed("no tarball: --dist=FILE")
+    with tempfile.TemporaryDirectory(dir=args.dir) as there:
+        run("tar", "-C", there, "-xf", args.dist)
+        tree = next(Path(there).iterdir())
+        run(tree / "tests/package/build.sh", tree, f"{there}/made")
+        made = next(Path(there).glob("made/weft_*.deb"))
+        ours, its = content(args.package), content(made)
+        if ours != its:
+            raise Failed("not the same: " + " ".join(sorted(
+                line for line in set(ours) ^ set(its))))
+
+
+def content(package):
+    """Names and modes of its files, and what it depends on."""
+    return ([f"{line.split()[0]} {line.split()[5]}" for line in
+             run("dpkg-deb", "-c", package).splitlines()]
+            + run("dpkg-deb", "-f", package, "Version", "Depends",
+                  "Recommends").splitlines())
+
+
+@test
 def life(args):
     """In a bare Debian: only dependencies come, and a purge leaves nothing."""
     with Root(args.dir) as root:
@@ -216,6 +241,7 @@ def main():
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--tree", type=Path,
                         default=Path(__file__).resolve().parents[2])
+    parser.add_argument("--dist", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     args.dir = args.dir.resolve()
