@@ -174,6 +174,13 @@ addresses_event(void *a_)
     a->mtu_unknown = true;
 }
 
+static void
+port_counters(ofp_port_t port, uint64_t sent, uint64_t received, void *a_)
+{
+    struct agent *a = a_;
+    tunnels_counters(a->tunnels, port, sent, received);
+}
+
 static bool
 has_address(const struct in6_addr *addrs, size_t n, const struct in6_addr *a)
 {
@@ -329,6 +336,7 @@ const struct ofswitch_events agent_ofswitch_events = {
     .acked = flows_acked,
     .repaired = flows_repaired,
     .packet = packet_came,
+    .counters = port_counters,
 };
 
 const struct tunnels_ops agent_tunnels_ops = {

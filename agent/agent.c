@@ -80,6 +80,7 @@ agent_init(struct agent *a, const struct settings *settings,
                                   &agent_external_ops, a);
     a->rules_monitor = firewall_monitor_create(base, agent_rules_changed, a);
     a->zones = zones_create();
+    a->upcalls = upcalls_create();
     a->gateway = gateway_create(a->endpoints, a->sw);
     if (settings->underlay) {
         a->underlay = underlay_create(settings->underlay,
@@ -94,6 +95,7 @@ agent_finish(struct agent *a)
 {
     gateway_destroy(a->gateway);
     zones_destroy(a->zones);
+    upcalls_destroy(a->upcalls);
     firewall_monitor_destroy(a->rules_monitor);
     external_destroy(a->external);
     plan_finish(&a->external_share);
@@ -141,6 +143,9 @@ agent_run(struct agent *a)
         external_run(a->external);
     }
     gateway_run(a->gateway);
+    if (a->datapath && !strcmp(a->datapath, "system")) {
+        upcalls_run(a->upcalls);
+    }
     if (a->mtu_unknown) {
         update_mtu(a);
     }
@@ -168,6 +173,7 @@ agent_wait(struct agent *a)
     endpoints_wait(a->endpoints);
     gateway_wait(a->gateway);
     zones_wait(a->zones);
+    upcalls_wait(a->upcalls);
     if (a->adopted && !a->leaving) {
         external_wait(a->external);
     }

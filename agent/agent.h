@@ -23,6 +23,7 @@
 #include "agent/shared.h"
 #include "agent/tunnels.h"
 #include "agent/underlay.h"
+#include "agent/upcalls.h"
 #include "agent/zones.h"
 #include "ovsdb/switchdb.h"
 #include "simap.h"
@@ -42,6 +43,7 @@ struct agent {
     bool publishes_unknown;         /* 'external' is to be told. */
     struct zones *zones;
     bool zones_unknown;             /* To be told to vswitchd. */
+    struct upcalls *upcalls;
     struct underlay *underlay;      /* NULL without --underlay. */
     struct directory *directory;
     struct filewatch *filewatch;    /* Where the list comes from: one of these

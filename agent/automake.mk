@@ -60,6 +60,7 @@ weftd_SOURCES = \
 	agent/tunnels.c agent/tunnels.h \
 	agent/underlay.c agent/underlay.h \
 	agent/underlay-text.c agent/underlay-text.h \
+	agent/upcalls.c agent/upcalls.h \
 	agent/weftd.c \
 	agent/who.c agent/who.h \
 	agent/zones.c agent/zones.h

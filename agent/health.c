@@ -4,6 +4,10 @@
 #include "agent/health.h"
 
 #include <stdlib.h>
+#include "openvswitch/dynamic-string.h"
+#include "overlay/address.h"
+#include "overlay/verdict.h"
+#include "timeval.h"
 #include "util.h"
 
 static void look_at_switch(const struct agent *, struct svec *problems);
@@ -29,6 +33,52 @@ void
 health_finish(struct health *h)
 {
     svec_destroy(&h->problems);
+}
+
+/* The way to 'address' by the routes of this host.  '*via' is an interface's
+ * name, owned by 'link'. */
+static enum verdict_reach
+find_reach(const struct agent *a, const struct in6_addr *address,
+           struct rtnl_link *link, const char **via)
+{
+    struct rtnl *rtnl = kernel_rtnl(a->kernel);
+    struct rtnl_link phy;
+    int oif;
+    if (rtnl_route_get(rtnl, address, &oif)) {
+        return REACH_NO_ROUTE;
+    } else if (a->underlay
+               && !rtnl_link_get(rtnl, SETTINGS_UNDERLAY_BRIDGE, &phy)
+               && oif != phy.ifindex
+               && !rtnl_link_get_index(rtnl, oif, link)) {
+        *via = link->name;
+        return REACH_ELSEWHERE;
+    }
+    return REACH_UNKNOWN;
+}
+
+char *
+health_tunnel(const struct agent *a, const struct peer *peer,
+              const struct tunnel_status *t)
+{
+    struct ds address = DS_EMPTY_INITIALIZER;
+    address_format(&peer->address, &address);
+    struct verdict_tunnel v = {
+        .address = ds_cstr(&address),
+        .v6 = !address_is_v4(&peer->address),
+        .udp_port = t->dst_port,
+        .port = t->port,
+        .error = t->broken ? t->reason : NULL,
+        .hears = t->bfd == BFD_INIT,
+        .counted = t->counted,
+        .sent = t->sent,
+        .received = t->received,
+        .up_ago = t->up_until ? time_msec() - t->up_until : -1,
+    };
+    struct rtnl_link link;
+    v.reach = find_reach(a, &peer->address, &link, &v.via);
+    char *why = verdict_tunnel(&v);
+    ds_destroy(&address);
+    return why;
 }
 
 static void
@@ -73,6 +123,9 @@ look_at_parts(const struct agent *a, struct svec *problems)
     if (a->underlay) {
         add_problem(problems, "", underlay_problem(a->underlay));
     }
+    char *lost = upcalls_problem(a->upcalls);
+    add_problem(problems, "", lost);
+    free(lost);
 }
 
 static void
@@ -120,9 +173,11 @@ look_at_tunnels(const struct agent *a, struct health *h)
         if (t.bfd == BFD_UP) {
             h->tunnels_up++;
         } else {
+            char *why = health_tunnel(a, node->data, &t);
             svec_add_nocopy(&h->problems, xasprintf(
-                "peer %s: BFD is not up%s%s (traffic is sent anyway)",
-                node->name, t.reason ? ": " : "", t.reason ? t.reason : ""));
+                "BFD is down to %s: %s (traffic is sent anyway)", node->name,
+                why));
+            free(why);
         }
     }
 }

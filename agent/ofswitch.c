@@ -9,10 +9,12 @@
 #include "agent/ofswitch-encode.h"
 #include "agent/ofswitch-read.h"
 #include "flow.h"
+#include "netdev.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-packet.h"
+#include "openvswitch/ofp-port.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/rconn.h"
@@ -247,6 +249,15 @@ ofswitch_packet_out(struct ofswitch *sw, const struct dp_packet *packet,
     send_message(sw, ofswitch_encode_packet_out(packet, actions));
 }
 
+void
+ofswitch_ask_counters(struct ofswitch *sw)
+{
+    if (sw->state != S_DOWN) {
+        send_message(sw, ofputil_encode_dump_ports_request(OFSWITCH_VERSION,
+                                                           OFPP_ANY));
+    }
+}
+
 static void
 start_reading(struct ofswitch *sw)
 {
@@ -325,6 +336,17 @@ read_packet(struct ofswitch *sw, const struct ofp_header *oh)
                        pin.packet, pin.packet_len, sw->aux);
 }
 
+static void
+read_counters(struct ofswitch *sw, struct ofpbuf *msg)
+{
+    struct ofputil_port_stats ps;
+    while (!ofputil_decode_port_stats(&ps, msg)) {
+        sw->events->counters(ps.port_no, ps.stats.tx_packets,
+                             ps.stats.rx_packets, sw->aux);
+        netdev_free_custom_stats_counters(&ps.custom_stats);
+    }
+}
+
 /* A burst of changes is read back as one. */
 static void
 reread_after(struct ofswitch *sw, int delay_ms)
@@ -400,6 +422,8 @@ handle_message(struct ofswitch *sw, struct ofpbuf *msg)
     } else if (type == OFPTYPE_METER_CONFIG_STATS_REPLY
                && sw->state == S_READING) {
         read_meters(sw, msg);
+    } else if (type == OFPTYPE_PORT_STATS_REPLY) {
+        read_counters(sw, msg);
     } else if (type == OFPTYPE_PACKET_IN) {
         read_packet(sw, oh);
     } else if (type == OFPTYPE_BARRIER_REPLY && sw->state == S_READING

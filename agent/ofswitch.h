@@ -36,6 +36,10 @@ struct ofswitch_events {
      * reason 'why' of enum answer_why. */
     void (*packet)(ofp_port_t port, uint32_t vni, uint32_t why,
                    const void *frame, size_t size, void *aux);
+    /* The packets that a port has sent and received since it was made: after
+     * ofswitch_ask_counters(), of every port. */
+    void (*counters)(ofp_port_t port, uint64_t sent, uint64_t received,
+                     void *aux);
 };
 
 /* 'known' as in overlay/compile.h. */
@@ -79,5 +83,8 @@ void ofswitch_compare(struct ofswitch *);
 /* Lets the switch send 'packet' by 'actions' (as ovs-ofctl(8) writes them). */
 void ofswitch_packet_out(struct ofswitch *, const struct dp_packet *,
                          const char *actions);
+
+/* Asks for what 'counters' tells. */
+void ofswitch_ask_counters(struct ofswitch *);
 
 #endif /* agent/ofswitch.h */

@@ -378,6 +378,10 @@ peer_to_json(const struct agent *a, const struct peer *peer)
                     json_integer_create(peerlist_port(self, peer)));
     json_object_put_string(row, "tunnel", t.port ? t.port : "");
     json_object_put_string(row, "bfd", bfd_name(t.bfd));
+    if (t.bfd != BFD_UP && t.counted) {
+        json_object_put(row, "sent", json_integer_create(t.sent));
+        json_object_put(row, "received", json_integer_create(t.received));
+    }
     if (t.bfd != BFD_UP && t.reason) {
         json_object_put_string(row, "reason", t.reason);
     }

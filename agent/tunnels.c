@@ -20,6 +20,10 @@ VLOG_DEFINE_THIS_MODULE(tunnels);
  * them back by then, and his tunnel is needed again. */
 enum { KEEP_MS = 10000 };
 
+/* While a tunnel is not up its packets are counted: so often, and what is
+ * still 0 after so long is 0. */
+enum { COUNT_MS = 3000, COUNT_FIRST_MS = 500, COUNT_SURE_MS = 5000 };
+
 /* A peer that is listed or needed, a port that is there, or several of these.
  * A port is wanted if the peer is both. */
 struct entry {
@@ -36,6 +40,12 @@ struct entry {
     ofp_port_t ofport;              /* 0: none. */
     enum switchdb_bfd bfd;
     char *reason;
+    bool broken;                    /* 'reason' is vswitchd's. */
+    long long int up_until;         /* 0: it was never up. */
+    long long int counted_from;     /* When the counts began; 0: not yet. */
+    bool counted;                   /* As in struct tunnel_status. */
+    uint64_t sent_before, received_before;      /* When they began. */
+    uint64_t sent, received;        /* Since then. */
     struct plan share;              /* What the switch has of it. */
 };
 
@@ -50,6 +60,7 @@ struct tunnels {
     bool listed;                    /* It is known what is wanted. */
     long long int keep_until;       /* For entries that are 'kept'; 0: there
                                      * are none. */
+    long long int count_at;         /* LLONG_MAX: all are up. */
     uint32_t next_id;
 };
 
@@ -78,6 +89,7 @@ tunnels_create(struct switchdb *db, struct ofswitch *sw, bool known,
     t->ops = ops;
     t->aux = aux;
     t->next_id = 1;
+    t->count_at = LLONG_MAX;
     return t;
 }
 
@@ -172,6 +184,15 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
     e->there.dst_port = port->tunnel.dst_port;
     t->next_id = MAX(t->next_id, port->tunnel.id + 1);
 
+    if (e->ofport != port->ofport || (e->bfd == BFD_UP
+                                      && port->bfd != BFD_UP)) {
+        e->counted_from = 0;
+        e->counted = false;
+    }
+    if (port->bfd != BFD_UP) {
+        e->up_until = e->bfd == BFD_UP ? time_msec() : e->up_until;
+        t->count_at = MIN(t->count_at, time_msec() + COUNT_FIRST_MS);
+    }
     set_ofport(t, port->tunnel.peer, e, port->ofport);
     if (e->bfd != port->bfd && (e->bfd == BFD_UP || port->bfd == BFD_UP)) {
         VLOG_INFO("peer %s: BFD is %s", port->tunnel.peer,
@@ -180,6 +201,7 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
     e->bfd = port->bfd;
     free(e->reason);
     e->reason = nullable_xstrdup(port->error ? port->error : port->bfd_diag);
+    e->broken = port->error != NULL;
     update_share(t, e);
 
     /* Somebody may have changed it. */
@@ -239,8 +261,52 @@ keep_no_longer(struct tunnels *t)
 }
 
 void
+tunnels_counters(struct tunnels *t, ofp_port_t port, uint64_t sent,
+                 uint64_t received)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &t->entries) {
+        struct entry *e = node->data;
+        if (e->ofport != port || e->bfd == BFD_UP) {
+            continue;
+        }
+        if (!e->counted_from) {
+            /* A tunnel through which nothing ever came counts from 0. */
+            bool all = !e->up_until && !received;
+            e->counted_from = time_msec();
+            e->sent_before = all ? 0 : sent;
+            e->received_before = all ? 0 : received;
+        }
+        e->sent = sent - e->sent_before;
+        e->received = received - e->received_before;
+        e->counted = (e->sent || e->received
+                      || time_msec() >= e->counted_from + COUNT_SURE_MS);
+    }
+}
+
+static bool
+any_is_down(const struct tunnels *t)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &t->entries) {
+        const struct entry *e = node->data;
+        if (e->ofport && e->bfd != BFD_UP) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
 tunnels_run(struct tunnels *t)
 {
+    if (time_msec() >= t->count_at) {
+        t->count_at = LLONG_MAX;
+        if (any_is_down(t)) {
+            t->count_at = time_msec() + COUNT_MS;
+            ofswitch_ask_counters(t->sw);
+        }
+    }
     if (t->keep_until && time_msec() >= t->keep_until) {
         keep_no_longer(t);
     }
@@ -265,6 +331,9 @@ tunnels_wait(const struct tunnels *t)
 {
     if (t->keep_until) {
         poll_timer_wait_until(t->keep_until);
+    }
+    if (t->count_at != LLONG_MAX) {
+        poll_timer_wait_until(t->count_at);
     }
 }
 
@@ -321,6 +390,12 @@ tunnels_status(const struct tunnels *t, const char *peer,
         .port = e ? e->port : NULL,
         .bfd = e ? e->bfd : BFD_NONE,
         .reason = e ? e->reason : NULL,
+        .broken = e && e->broken,
+        .dst_port = e ? e->there.dst_port : 0,
+        .up_until = e ? e->up_until : 0,
+        .counted = e && e->counted,
+        .sent = e ? e->sent : 0,
+        .received = e ? e->received : 0,
     };
 }
 

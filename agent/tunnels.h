@@ -49,6 +49,10 @@ ofp_port_t tunnels_port(const struct tunnels *, const char *name);
 void tunnels_port_changed(struct tunnels *, const struct switchdb_port *);
 void tunnels_port_gone(struct tunnels *, const struct switchdb_port *);
 
+/* What the switch has counted at a port, of a tunnel or not. */
+void tunnels_counters(struct tunnels *, ofp_port_t, uint64_t sent,
+                      uint64_t received);
+
 void tunnels_run(struct tunnels *);
 /* Writes what differs into the open transaction. */
 void tunnels_compose(struct tunnels *);
@@ -70,6 +74,12 @@ struct tunnel_status {
     const char *port;               /* "vx-hostb", or NULL: none yet. */
     enum switchdb_bfd bfd;
     const char *reason;             /* Why it is not up, or NULL. */
+    bool broken;                    /* 'reason' is of vswitchd, not of BFD. */
+    uint16_t dst_port;              /* UDP. */
+    long long int up_until;         /* It was up until then; 0: never. */
+    bool counted;                   /* The two below are known: packets since
+                                     * it went down, or was made. */
+    uint64_t sent, received;
 };
 void tunnels_status(const struct tunnels *, const char *peer,
                     struct tunnel_status *);

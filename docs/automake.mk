@@ -3,7 +3,8 @@
 dist_man_MANS += docs/weft.1 docs/weftd.8 docs/weft.conf.5 docs/peers.conf.5
 EXTRA_DIST += \
 	docs/architecture.md docs/behind-nat.md docs/directory.md \
-	docs/pipeline.md docs/scale.md docs/testing.md docs/tutorial.md
+	docs/pipeline.md docs/scale.md docs/testing.md docs/tutorial.md \
+	docs/underlay.md
 
 # weft(5) is made of the schema and of what ovsdb/weft.xml says about it, by
 # Open vSwitch's own generator.  It fails if a table or a column is in only one

@@ -34,4 +34,5 @@ liboverlay_a_SOURCES = \
 	overlay/router-adv.c overlay/router-adv.h \
 	overlay/sections.c overlay/sections.h \
 	overlay/transit.c overlay/transit.h \
+	overlay/verdict.c overlay/verdict.h \
 	overlay/view.c overlay/view.h

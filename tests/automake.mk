@@ -25,6 +25,7 @@ UNIT_TESTS = \
 	tests/unit/test_sections \
 	tests/unit/test_transit \
 	tests/unit/test_underlay \
+	tests/unit/test_verdict \
 	tests/unit/test_view
 endif
 check_PROGRAMS += $(UNIT_TESTS)
@@ -61,6 +62,7 @@ tests_unit_test_transit_LDADD = $(UNIT_LIBS)
 tests_unit_test_underlay_SOURCES = tests/unit/test_underlay.c \
 	agent/underlay-text.c agent/underlay-text.h
 tests_unit_test_underlay_LDADD = $(UNIT_LIBS)
+tests_unit_test_verdict_LDADD = $(UNIT_LIBS)
 tests_unit_test_view_LDADD = $(UNIT_LIBS)
 
 # --- golden, purity --------------------------------------------------------

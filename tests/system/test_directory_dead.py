@@ -161,7 +161,7 @@ def test_died(scene):
         for host in (a, b):
             wait_for(lambda host=host: peers(host)["hostc"]["bfd"] == "down",
                      5)
-            assert "peer hostc: BFD is not up" in said(host)
+            assert "BFD is down to hostc" in said(host)
         assert "is alive" in refused(a, "peer", "remove", "hostc")
         for host in (a, b):
             wait_for(lambda host=host: peers(host)["hostc"]["silent"],

@@ -99,7 +99,7 @@ def test_tcp_both_ways(station, ends, address):
 def test_it_is_told_that_there_is_no_bfd(lab):
     a = lab["hosta"]
     assert tunnels(a)["far"]["bfd"] == "down"
-    assert "peer far: BFD is not up" in problems(a)
+    assert "BFD is down to far" in problems(a)
     assert "traffic is sent anyway" in problems(a)
 
 

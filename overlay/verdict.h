@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef OVERLAY_VERDICT_H
+#define OVERLAY_VERDICT_H 1
+
+/* What counters and states of a switch mean, in words for `weft status`: why a
+ * tunnel is not up, and whether a datapath loses packets.  Values in, text
+ * out; the agent's diagnosis and upcalls find out the values. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Can the address of a peer be reached at all, whatever becomes of VXLAN? */
+enum verdict_reach {
+    REACH_UNKNOWN,                  /* Not yet known. */
+    REACH_ANSWERS,                  /* It, or the gateway to it, has a MAC. */
+    REACH_SILENT,                   /* It, or the gateway, does not answer. */
+    REACH_NO_ROUTE,                 /* This host knows no way. */
+    REACH_ELSEWHERE,                /* The way does not lead by the underlay
+                                     * of a userspace datapath. */
+};
+
+struct verdict_tunnel {
+    const char *address;            /* Of the peer. */
+    bool v6;                        /* 'address' is one of IPv6. */
+    uint16_t udp_port;
+    const char *port;               /* Of the switch; NULL: none yet. */
+    const char *error;              /* Of vswitchd about it, or NULL. */
+    bool hears;                     /* BFD is in state init: packets of the
+                                     * peer's come, but say it hears none. */
+    enum verdict_reach reach;
+    const char *via;                /* The gateway (SILENT) or the interface
+                                     * (ELSEWHERE); NULL: none, unknown. */
+    bool counted;                   /* The two below are known: since BFD went
+                                     * down, or since the port was made. */
+    uint64_t sent, received;        /* Tunnelled packets. */
+    long long int up_ago;           /* ms since it was up; -1: never was. */
+};
+
+/* Why BFD to a peer is not up, and what to do.  Owned. */
+char *verdict_tunnel(const struct verdict_tunnel *);
+
+/* The packets that a kernel datapath could not hand to its switch. */
+struct verdict_upcalls {
+    bool known;                     /* 'count' is. */
+    uint64_t count;                 /* At the last look. */
+    uint64_t lost;                  /* Since they began to be. */
+    long long int began, rose;      /* When; 'lost' not 0. */
+};
+
+/* At 'now' (ms) the datapath has lost 'count' since it was made. */
+void verdict_upcalls_note(struct verdict_upcalls *, uint64_t count,
+                          long long int now);
+/* There is no such datapath now. */
+void verdict_upcalls_gone(struct verdict_upcalls *);
+/* NULL if all is well at 'now', or owned text.  'handlers' is how many threads
+ * take packets from the datapath; -1: not known. */
+char *verdict_upcalls(const struct verdict_upcalls *, const char *datapath,
+                      int handlers, long long int now);
+
+#endif /* overlay/verdict.h */
