@@ -30,6 +30,7 @@ weftd_SOURCES = \
 	agent/neighbours.c agent/neighbours.h \
 	agent/netns.c agent/netns.h \
 	agent/networks.c agent/networks.h \
+	agent/notify.c agent/notify.h \
 	agent/ofswitch.c agent/ofswitch.h \
 	agent/ofswitch-bundles.c agent/ofswitch-bundles.h \
 	agent/ofswitch-encode.c agent/ofswitch-encode.h \
@@ -65,7 +66,8 @@ weftd_SOURCES = \
 	agent/who.c agent/who.h \
 	agent/zones.c agent/zones.h
 weftd_LDADD = libovsdbrows.a liboverlay.a $(OVS_LIBS) \
-	$(MNL_LIBS) $(EVENT_LIBS) $(INIH_LIBS) $(NFTABLES_LIBS)
+	$(MNL_LIBS) $(EVENT_LIBS) $(INIH_LIBS) $(NFTABLES_LIBS) \
+	$(SYSTEMD_LIBS)
 
 bin_PROGRAMS += weft
 weft_SOURCES = \

@@ -8,6 +8,7 @@
 #include "agent/agent.h"
 #include "agent/control.h"
 #include "agent/loop.h"
+#include "agent/notify.h"
 #include "daemon.h"
 #include "fatal-signal.h"
 #include "openvswitch/poll-loop.h"
@@ -26,6 +27,7 @@ struct signals {
     struct event *term, *interrupt, *hup;
     bool stop;
     struct agent *agent;            /* Reads its list again at SIGHUP. */
+    struct notify *notify;          /* Is told. */
 };
 
 static void
@@ -33,6 +35,7 @@ handle_signal(evutil_socket_t number, short what OVS_UNUSED, void *s_)
 {
     struct signals *s = s_;
     if (number == SIGHUP) {
+        notify_reloading(s->notify);
         vlog_reopen_log_file();
         agent_reread(s->agent);
     } else {
@@ -41,10 +44,12 @@ handle_signal(evutil_socket_t number, short what OVS_UNUSED, void *s_)
 }
 
 static void
-signals_init(struct signals *s, struct event_base *base, struct agent *agent)
+signals_init(struct signals *s, struct event_base *base, struct agent *agent,
+             struct notify *notify)
 {
     s->stop = false;
     s->agent = agent;
+    s->notify = notify;
     s->term = evsignal_new(base, SIGTERM, handle_signal, s);
     s->interrupt = evsignal_new(base, SIGINT, handle_signal, s);
     s->hup = evsignal_new(base, SIGHUP, handle_signal, s);
@@ -86,7 +91,8 @@ main(int argc, char *argv[])
     struct agent agent;
     struct signals signals;
     agent_init(&agent, &settings, base);
-    signals_init(&signals, base, &agent);
+    struct notify *notify = notify_create(base, &agent);
+    signals_init(&signals, base, &agent, notify);
     struct control *control = control_create(&agent);
     VLOG_INFO("weftd %s, bridge %s, database %s", WEFT_VERSION,
               settings.bridge, settings.db);
@@ -98,6 +104,7 @@ main(int argc, char *argv[])
         unixctl_server_run(unixctl);
         agent_run(&agent);
         control_run(control);
+        notify_run(notify);
         if (!started && is_started(&agent, since)) {
             started = true;
             daemonize_complete();
@@ -109,6 +116,7 @@ main(int argc, char *argv[])
         agent_wait(&agent);
         unixctl_server_wait(unixctl);
         control_wait(control);
+        notify_wait(notify);
         loop_wait(base);
         if (signals.stop || control_exiting(control)) {
             poll_immediate_wake();
@@ -116,11 +124,13 @@ main(int argc, char *argv[])
         poll_block();
     }
 
+    notify_stopping(notify);
     VLOG_INFO("stopping; what is attached stays");
     control_destroy(control);
     agent_finish(&agent);
     unixctl_server_destroy(unixctl);
     signals_finish(&signals);
+    notify_destroy(notify);
     loop_destroy(base);
     settings_finish(&settings);
     return 0;
