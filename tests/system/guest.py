@@ -109,6 +109,8 @@ bound | renew)
 esac
 """
 
+SCRIPTS = {"init": INIT, "console.sh": CONSOLE, "lease.sh": LEASE}
+
 
 class Guest:
     """Boots at once; ready for run() when made.  Ends with its `with`.
@@ -255,21 +257,30 @@ class Guest:
 
 # --- what it boots ---------------------------------------------------------
 
-def files(build):
-    """The paths of a kernel and of an initramfs, made where lacking."""
+def files(build, name="initramfs", modules=MODULES, scripts=SCRIPTS):
+    """The paths of a kernel and of an initramfs with these modules and
+    scripts, made where lacking."""
     directory = Path(build) / "guest"
     kernel = directory / "vmlinuz"
     busybox = next((b for b in BUSYBOX if os.path.exists(b)), None)
     if not busybox:
         raise LabError("no busybox: apt-get install busybox-static")
     directory.mkdir(parents=True, exist_ok=True)
-    if not kernel.exists():
+    if not kernel.exists() or not (directory / "lib").exists():
         _get_kernel(directory)
-    initramfs = directory / "initramfs"
-    new = _initramfs(directory / "modules", Path(busybox).read_bytes())
+    order = []
+    for module in modules:
+        _add_module(directory, module, order)
+    initramfs = directory / name
+    new = _initramfs(order, Path(busybox).read_bytes(), scripts)
     if not initramfs.exists() or initramfs.read_bytes() != new:
         _replace(initramfs, new)
     return kernel, initramfs
+
+
+def modules_directory(build):
+    """Where files() has put /lib/modules/VERSION of its kernel."""
+    return next((Path(build) / "guest" / "lib" / "modules").iterdir())
 
 
 def _replace(path, data):
@@ -288,7 +299,7 @@ def _command(*argv, cwd=None):
 
 
 def _get_kernel(directory):
-    """Takes Debian's kernel, and the modules that a guest needs."""
+    """Takes Debian's kernel and its modules."""
     if not shutil.which("apt-get"):
         raise LabError(f"no kernel for guests: this is no Debian, and they "
                        f"boot that of its package {KERNEL}")
@@ -303,15 +314,10 @@ def _get_kernel(directory):
                  "download", found[1], cwd=there)
         package = next(Path(there).glob("*.deb"))
         _command("dpkg-deb", "-x", str(package), f"{there}/x")
-        order = []
-        for name in MODULES:
-            _add_module(Path(there), name, order)
-        modules = directory / "modules"
-        shutil.rmtree(modules, ignore_errors=True)
-        modules.mkdir()
-        for path in order:
-            shutil.copy(path, modules)
-        (modules / "order").write_text("".join(p.name + "\n" for p in order))
+        shutil.rmtree(directory / "lib", ignore_errors=True)
+        shutil.move(f"{there}/x/lib", directory / "lib")
+        version = next((directory / "lib" / "modules").iterdir()).name
+        _command("depmod", "-b", str(directory), version)
         # Last: it says that all is there.
         _replace(directory / "vmlinuz",
                  next(Path(there).glob("x/boot/vmlinuz-*")).read_bytes())
@@ -319,7 +325,7 @@ def _get_kernel(directory):
 
 def _add_module(there, name, order):
     """To the paths of 'order', behind all that it needs."""
-    path = next((p for p in there.glob("x/lib/modules/*/kernel/**/*.ko")
+    path = next((p for p in there.glob("lib/modules/*/kernel/**/*.ko")
                  if p.stem.replace("-", "_") == name), None)
     if path is None or path in order:
         return                      # Built in, or there.
@@ -330,17 +336,18 @@ def _add_module(there, name, order):
     order.append(path)
 
 
-def _initramfs(modules, busybox):
+def _initramfs(modules, busybox, scripts):
     """A cpio archive of the form "newc", packed."""
     entries = [(name, stat.S_IFDIR | 0o755, b"")
                for name in ("bin", "dev", "etc", "modules", "proc", "sys",
                             "tmp", "www")]
-    entries += [("bin/busybox", stat.S_IFREG | 0o755, busybox),
-                ("init", stat.S_IFREG | 0o755, INIT.encode()),
-                ("console.sh", stat.S_IFREG | 0o755, CONSOLE.encode()),
-                ("lease.sh", stat.S_IFREG | 0o755, LEASE.encode())]
+    entries.append(("bin/busybox", stat.S_IFREG | 0o755, busybox))
+    entries += [(name, stat.S_IFREG | 0o755, text.encode())
+                for name, text in scripts.items()]
     entries += [(f"modules/{path.name}", stat.S_IFREG | 0o644,
-                 path.read_bytes()) for path in sorted(modules.iterdir())]
+                 path.read_bytes()) for path in modules]
+    entries.append(("modules/order", stat.S_IFREG | 0o644, "".join(
+        path.name + "\n" for path in modules).encode()))
     archive = b""
     for number, (name, mode, data) in enumerate(
             [*entries, ("TRAILER!!!", 0, b"")], 1):

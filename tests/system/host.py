@@ -17,7 +17,7 @@ from pathlib import Path
 from namespaces import (MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC,
                         MS_NOSUID, MS_PRIVATE, MS_REC, NamespaceError,
                         kill_and_wait, mount, process_alive, process_stat,
-                        syscall)
+                        socket_in, syscall)
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OVS_DAEMONS = ("ovsdb-server", "ovs-vswitchd")
@@ -166,6 +166,12 @@ class Node:
         """Where the owner finds a file of this host."""
         return Path(f"/proc/{self.pid}/root{path}")
 
+    def open_socket(self, netns, *args):
+        """socket.socket(*args) inside a named namespace of this host, or
+        with None in its own."""
+        return socket_in(f"/proc/{self.pid}/root/run/netns/{netns}" if netns
+                         else f"/proc/{self.pid}/ns/net", *args)
+
     @contextlib.contextmanager
     def capture(self, interface, *args, netns=None):
         """The packets that pass an interface during a `with`: a list of
@@ -198,17 +204,25 @@ class Host(Node):
     """A host of the lab.  Without 'ovs' it is a bare machine with an eth0: a
     foreign VTEP, say."""
 
+    DATAPATH = ("--datapath=netdev", "--underlay=eth0")     # For weftd.
+    VSWITCHD = ("--disable-system",)
+
     def __init__(self, lab, name, pid, addresses, ovs, started=None):
         super().__init__(lab, name, pid, started)
         self.addresses = addresses      # IPv4Interface or IPv6Interface.
         self.ovs = ovs
-        self.log_dir = lab.dir / name
+        self.log_dir = lab.dir / name   # Kept if the test fails.
         self._running = {}              # Daemon to (pid, start time).
 
     @property
     def address(self):
         """The address that the peer file names."""
         return str(self.addresses[0].ip)
+
+    @property
+    def logs(self):
+        """Where its daemons' logs can be read."""
+        return self.log_dir
 
     def state(self):
         """What the lab's state file says of it."""
@@ -271,7 +285,7 @@ class Host(Node):
 
     def _links_without_port(self):
         """The links of endpoints that were detached and are to go."""
-        text = Path(f"/proc/{self.pid}/net/dev").read_text()
+        text = self.path("/proc/1/net/dev").read_text()
         ours = re.findall(r"^ *(wf-[^:]*):", text, re.MULTILINE)
         ports = ours and self.ovs_vsctl("--bare", "--columns=name", "list",
                                         "Interface").split()
@@ -359,12 +373,25 @@ class Host(Node):
     def log(self, daemon="weftd"):
         """The text of a daemon's log file."""
         try:
-            return (self.log_dir / f"{daemon}.log").read_text(
-                errors="replace")
+            return (self.logs / f"{daemon}.log").read_text(errors="replace")
         except FileNotFoundError:
             return ""
 
     # What the lab does with it.
+
+    @property
+    def plug(self):
+        """The name of its end of the cable, and a pid in the namespace."""
+        return "eth0", self.pid
+
+    def plugged(self):
+        """The cable is there."""
+
+    def take_peers(self, path):
+        """The lab's peer file, there, is new: here it is the same file."""
+
+    def release(self, keep):
+        """The lab is about to be removed, but for its logs if 'keep'."""
 
     def _ovsdb_script(self):
         return (
@@ -374,12 +401,11 @@ class Host(Node):
             "ovs-vsctl --no-wait init")
 
     def _vswitchd_script(self, *args):
-        return ("ovs-vswitchd --pidfile --detach --no-chdir --log-file"
-                " --disable-system " + shlex.join(args))
+        return ("ovs-vswitchd --pidfile --detach --no-chdir --log-file "
+                + shlex.join([*self.VSWITCHD, *args]))
 
     def _weftd_script(self, *args, plain=False):
-        usual = [] if plain else ["--datapath=netdev", "--underlay=eth0",
-                                  f"--name={self.name}"]
+        usual = [] if plain else [*self.DATAPATH, f"--name={self.name}"]
         if self.lab.directory and not plain:
             usual += self.lab.directory.weftd_options(self)
         return ("weftd --pidfile --detach --no-chdir --log-file "
@@ -447,7 +473,7 @@ class Host(Node):
         for line in self.log().splitlines():
             if "|ofswitch|WARN|" in line and "refused" in line:
                 yield f"{self.name}: {line}"
-        for core in self.log_dir.glob("core*"):
+        for core in self.logs.glob("core*"):
             yield f"{self.name}: {core.name}"
         if "weftd" in self._running:
             try:
@@ -455,7 +481,7 @@ class Host(Node):
                 self.stop_weftd()
             except (LabError, AssertionError) as e:
                 yield f"{self.name}: {e}"
-        for report in sorted(self.log_dir.glob("sanitizer*")):
+        for report in sorted(self.logs.glob("sanitizer*")):
             text = report.read_text(errors="replace")
             if text.strip():
                 yield f"{self.name}: {report.name}\n{text}"

@@ -49,6 +49,7 @@ import time
 from pathlib import Path
 
 import directory as shared
+import guesthost
 import outside as beyond
 from host import (OVS_DAEMONS, CommandFailed, Host, LabError, Node,
                   setup_host, wait_for)
@@ -94,11 +95,15 @@ class Lab:
     outside_mtu of the segment between those two
     directory   "tcp" or "cluster": the hosts share a database, which
                 self.directory is, in place of peers.conf.  See directory.py.
+    guests      whether hosts are virtual machines with the kernel's datapath
+                (guesthost.py) instead of namespaces with the userspace one;
+                if not said, as $WEFT_LAB has it: "guests" or nothing
     """
 
     def __init__(self, hosts=2, name=None, build=None, networks=NETWORKS,
                  underlay="ipv4", mtu=1500, nat=False, weftd=True,
-                 outside=False, outside_mtu=1500, directory=None):
+                 outside=False, outside_mtu=1500, directory=None,
+                 guests=None):
         if os.geteuid() != 0:
             raise LabError("a lab needs root")
         if not 0 <= hosts <= MAX_HOSTS:
@@ -115,6 +120,8 @@ class Lab:
         self.directory = (shared.Directory(self, directory) if directory
                           else None)
         self.weft_dir = self.dir / "weft"
+        self.guests = (os.environ.get("WEFT_LAB") == "guests"
+                       if guests is None else guests)
         self._subnets = [ipaddress.ip_network(n) for n in UNDERLAYS[underlay]]
         self._mtu = mtu
         self._nat = nat
@@ -168,7 +175,10 @@ class Lab:
                     or name in ("underlay", shared.NAME, *beyond.NAMES)
                     or not 0 < len(name) <= 11):
                 raise LabError(f"{name}: not usable as a host's name")
-        added = [self._make_host(name, ovs) for name in names]
+        machines = (guesthost.pool().take(len(names), self.build)
+                    if ovs and self.guests else [None] * len(names))
+        added = [self._make_host(name, ovs, machine)
+                 for name, machine in zip(names, machines)]
         self._plug(added)
         self._name_hosts()
         if networks is not None:
@@ -218,6 +228,8 @@ class Lab:
         else:
             new.write_text(text)
         new.rename(self.weft_dir / "peers.conf")
+        for host in self.hosts:
+            host.take_peers(self.weft_dir / "peers.conf")
 
     def wait_healthy(self, timeout=10):
         """Until every weftd calls itself healthy: its tunnels are up."""
@@ -274,19 +286,21 @@ class Lab:
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
         mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-    def _make_host(self, name, ovs):
-        host = self._spawn_host(name, self._number, ovs)
+    def _make_host(self, name, ovs, machine):
+        host = self._spawn_host(name, self._number, ovs, machine)
         self._number += 1
         self.hosts.append(host)
         return host
 
-    def _spawn_host(self, name, number, ovs):
+    def _spawn_host(self, name, number, ovs, machine=None):
         (self.dir / name).mkdir()
+        addresses = [nth_address(net, number) for net in self._subnets]
+        if machine:
+            return guesthost.GuestHost(self, name, machine, addresses)
         pid = spawn_init(
             lambda: setup_host(name, self.dir / name, self.weft_dir),
             lambda: sleep_forever(f"weft-lab/{self.name}/{name}"),
             within=self.underlay.pid)
-        addresses = [nth_address(net, number) for net in self._subnets]
         return Host(self, name, pid, addresses, ovs)
 
     def _directory_hosts(self):
@@ -299,10 +313,11 @@ class Lab:
         batch = []
         for host in hosts:
             mtu = f"mtu {self._mtu}"
-            batch += [f"link add {host.name} {mtu} type veth peer name eth0"
-                      f" {mtu} netns {host.pid}",
+            name, pid = host.plug
+            batch += [f"link add {host.name} {mtu} type veth peer name {name}"
+                      f" {mtu} netns {pid}",
                       f"link set {host.name} master underlay up"]
-            if self._nat:
+            if self._nat and name == "eth0":
                 batch += [f"link add nat-{host.name} type veth peer name eth1"
                           f" netns {host.pid}",
                           f"link set nat-{host.name} up"]
@@ -310,6 +325,8 @@ class Lab:
         # As in _network_script(): whole checksums only.
         self.underlay.sh("".join(f"ethtool -K {host.name} tx off >/dev/null\n"
                                  for host in hosts))
+        for host in hosts:
+            host.plugged()
 
     def ip_batch(self, lines):
         """Lines for `ip -batch`, on the underlay."""
@@ -349,6 +366,13 @@ class Lab:
     def _remove(self, keep=False):
         self._closed = True
         self.kept = None
+        try:
+            for host in self.hosts:
+                host.release(keep)
+        finally:
+            self._remove_namespaces(keep)
+
+    def _remove_namespaces(self, keep):
         node = getattr(self, "underlay", None)
         if node:
             kill_and_wait(node.pid, node.started)

@@ -10,6 +10,7 @@ import ctypes
 import os
 import select
 import signal
+import socket
 import traceback
 from pathlib import Path
 
@@ -45,14 +46,14 @@ def mount(source, target, kind=None, flags=0, data=None):
                              f"{os.strerror(e.errno)}") from e
 
 
-def process_stat(pid, proc="/proc"):
+def process_stat(pid, proc=Path("/proc")):
     """(state, parent, start time) of a process, or None without it.
 
     The state is of its first thread, or "dying" when only others are left:
     they hold its descriptors, so its locks and sockets, until the last ends.
     """
     try:
-        fields = Path(f"{proc}/{pid}/stat").read_text()
+        fields = (proc / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         return None
     fields = fields.rpartition(")")[2].split()
@@ -60,10 +61,20 @@ def process_stat(pid, proc="/proc"):
     return state, int(fields[1]), int(fields[19])
 
 
-def process_alive(pid, started, proc="/proc"):
+def process_alive(pid, started, proc=Path("/proc")):
     """Whether the process runs that had this id and this start time."""
     stat = process_stat(pid, proc)
     return stat is not None and stat[0] not in "ZX" and stat[2] == started
+
+
+def socket_in(namespace, *args):
+    """socket.socket(*args) inside the network namespace of that path."""
+    with open("/proc/thread-self/ns/net") as home, open(namespace) as there:
+        syscall("setns", there.fileno(), CLONE_NEWNET)
+        try:
+            return socket.socket(*args)
+        finally:
+            syscall("setns", home.fileno(), CLONE_NEWNET)
 
 
 def kill_and_wait(pid, started, timeout=20):

@@ -6,9 +6,9 @@ Sockets are opened here, in the test, but live in a namespace of a host: a
 frame costs microseconds, and no command has to start or to end for it.
 """
 
+import contextlib
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
@@ -21,7 +21,6 @@ from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 
 from host import wait_for
-from namespaces import CLONE_NEWNET, syscall
 
 ETH_P_ALL = 3
 RECEIVE_BUFFER = 16 << 20
@@ -32,15 +31,7 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 def open_socket(node, netns, *args):
     """socket.socket(*args) inside a host's named namespace, or with None in
     the host's own."""
-    path = f"/proc/{node.pid}/ns/net"
-    if netns:
-        path = f"/proc/{node.pid}/root/run/netns/{netns}"
-    with open("/proc/thread-self/ns/net") as home, open(path) as there:
-        syscall("setns", there.fileno(), CLONE_NEWNET)
-        try:
-            return socket.socket(*args)
-        finally:
-            syscall("setns", home.fileno(), CLONE_NEWNET)
+    return node.open_socket(netns, *args)
 
 
 def solicited(ip):
@@ -302,9 +293,8 @@ def _send(client, size):
 
 def _count(accepted):
     count = 0
-    while select.select([accepted], [], [], 10)[0]:
-        data = accepted.recv(1 << 20)
-        if not data:
-            break
-        count += len(data)
+    accepted.settimeout(10)
+    with contextlib.suppress(TimeoutError):
+        while data := accepted.recv(1 << 20):
+            count += len(data)
     return count
