@@ -265,7 +265,7 @@ agent_is_clean(struct agent *a, char **errorp)
 static bool
 kernel_has_openvswitch(void)
 {
-    int family;
+    int family = 0;                 /* Not 0 would be taken as known. */
     return !nl_lookup_genl_family("ovs_datapath", &family);
 }
 

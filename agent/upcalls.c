@@ -84,7 +84,7 @@ upcalls_problem(const struct upcalls *u)
 static bool
 read_lost(uint64_t *lost)
 {
-    int family;
+    int family = 0;                 /* Not 0 would be taken as known. */
     if (nl_lookup_genl_family(OVS_DATAPATH_FAMILY, &family)) {
         return false;
     }
