@@ -35,52 +35,6 @@ health_finish(struct health *h)
     svec_destroy(&h->problems);
 }
 
-/* The way to 'address' by the routes of this host.  '*via' is an interface's
- * name, owned by 'link'. */
-static enum verdict_reach
-find_reach(const struct agent *a, const struct in6_addr *address,
-           struct rtnl_link *link, const char **via)
-{
-    struct rtnl *rtnl = kernel_rtnl(a->kernel);
-    struct rtnl_link phy;
-    int oif;
-    if (rtnl_route_get(rtnl, address, &oif)) {
-        return REACH_NO_ROUTE;
-    } else if (a->underlay
-               && !rtnl_link_get(rtnl, SETTINGS_UNDERLAY_BRIDGE, &phy)
-               && oif != phy.ifindex
-               && !rtnl_link_get_index(rtnl, oif, link)) {
-        *via = link->name;
-        return REACH_ELSEWHERE;
-    }
-    return REACH_UNKNOWN;
-}
-
-char *
-health_tunnel(const struct agent *a, const struct peer *peer,
-              const struct tunnel_status *t)
-{
-    struct ds address = DS_EMPTY_INITIALIZER;
-    address_format(&peer->address, &address);
-    struct verdict_tunnel v = {
-        .address = ds_cstr(&address),
-        .v6 = !address_is_v4(&peer->address),
-        .udp_port = t->dst_port,
-        .port = t->port,
-        .error = t->broken ? t->reason : NULL,
-        .hears = t->bfd == BFD_INIT,
-        .counted = t->counted,
-        .sent = t->sent,
-        .received = t->received,
-        .up_ago = t->up_until ? time_msec() - t->up_until : -1,
-    };
-    struct rtnl_link link;
-    v.reach = find_reach(a, &peer->address, &link, &v.via);
-    char *why = verdict_tunnel(&v);
-    ds_destroy(&address);
-    return why;
-}
-
 static void
 look_at_switch(const struct agent *a, struct svec *problems)
 {
@@ -152,6 +106,53 @@ look_at_shared(const struct agent *a, struct svec *problems)
     }
 }
 
+/* The way to 'address' by the routes of this host.  '*via' is an interface's
+ * name, owned by 'link'. */
+static enum verdict_reach
+find_reach(const struct agent *a, const struct in6_addr *address,
+           struct rtnl_link *link, const char **via)
+{
+    struct rtnl *rtnl = kernel_rtnl(a->kernel);
+    struct rtnl_link phy;
+    int oif;
+    if (rtnl_route_get(rtnl, address, &oif)) {
+        return REACH_NO_ROUTE;
+    } else if (a->underlay
+               && !rtnl_link_get(rtnl, SETTINGS_UNDERLAY_BRIDGE, &phy)
+               && oif != phy.ifindex
+               && !rtnl_link_get_index(rtnl, oif, link)) {
+        *via = link->name;
+        return REACH_ELSEWHERE;
+    }
+    return REACH_UNKNOWN;
+}
+
+/* Why BFD to 'peer', of which 't' tells, is not up.  Owned. */
+static char *
+why_down(const struct agent *a, const struct peer *peer,
+         const struct tunnel_status *t)
+{
+    struct ds address = DS_EMPTY_INITIALIZER;
+    address_format(&peer->address, &address);
+    struct verdict_tunnel v = {
+        .address = ds_cstr(&address),
+        .v6 = !address_is_v4(&peer->address),
+        .udp_port = t->dst_port,
+        .port = t->port,
+        .error = t->broken ? t->reason : NULL,
+        .hears = t->bfd == BFD_INIT,
+        .counted = t->counted,
+        .sent = t->sent,
+        .received = t->received,
+        .up_ago = t->up_until ? time_msec() - t->up_until : -1,
+    };
+    struct rtnl_link link;
+    v.reach = find_reach(a, &peer->address, &link, &v.via);
+    char *why = verdict_tunnel(&v);
+    ds_destroy(&address);
+    return why;
+}
+
 static void
 look_at_tunnels(const struct agent *a, struct health *h)
 {
@@ -173,7 +174,7 @@ look_at_tunnels(const struct agent *a, struct health *h)
         if (t.bfd == BFD_UP) {
             h->tunnels_up++;
         } else {
-            char *why = health_tunnel(a, node->data, &t);
+            char *why = why_down(a, node->data, &t);
             svec_add_nocopy(&h->problems, xasprintf(
                 "BFD is down to %s: %s (traffic is sent anyway)", node->name,
                 why));

@@ -15,10 +15,6 @@ struct health {
     size_t n_endpoints, endpoints_up;
 };
 
-/* Why BFD to 'peer', of which 't' tells, is not up.  Owned. */
-char *health_tunnel(const struct agent *, const struct peer *,
-                    const struct tunnel_status *t);
-
 void health_look(const struct agent *, struct health *);
 void health_finish(struct health *);
 

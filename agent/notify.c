@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 #include "agent/agent.h"
 #include "agent/health.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "timeval.h"
 #include "util.h"
@@ -90,22 +91,23 @@ is_ready(const struct notify *n)
 static char *
 status_text(const struct agent *a)
 {
+    struct ds s = DS_EMPTY_INITIALIZER;
     struct health h;
     health_look(a, &h);
-    char *text = xasprintf(
-        "%s: tunnels %"PRIuSIZE" of %"PRIuSIZE" up, endpoints %"PRIuSIZE
-        " of %"PRIuSIZE" up%s%s", h.problems.n ? "NOT healthy" : "healthy",
-        h.tunnels_up, h.n_tunnels, h.endpoints_up, h.n_endpoints,
-        h.problems.n ? "; " : "", h.problems.n ? h.problems.names[0] : "");
+    ds_put_format(&s, "%s: tunnels %"PRIuSIZE" of %"PRIuSIZE" up, endpoints %"
+                  PRIuSIZE" of %"PRIuSIZE" up",
+                  h.problems.n ? "NOT healthy" : "healthy", h.tunnels_up,
+                  h.n_tunnels, h.endpoints_up, h.n_endpoints);
+    if (h.problems.n) {
+        ds_put_format(&s, "; %s", h.problems.names[0]);
+    }
     if (h.problems.n > 1) {
-        char *more = xasprintf("%s (and %"PRIuSIZE" more: see weft status)",
-                               text, h.problems.n - 1);
-        free(text);
-        text = more;
+        ds_put_format(&s, " (and %"PRIuSIZE" more: see weft status)",
+                      h.problems.n - 1);
     }
     health_finish(&h);
-    text[strcspn(text, "\n")] = '\0';
-    return text;
+    ds_truncate(&s, strcspn(ds_cstr(&s), "\n"));
+    return ds_steal_cstr(&s);
 }
 
 static void
@@ -134,18 +136,15 @@ notify_run(struct notify *n)
     if (!n) {
         return;
     }
-    if (!n->ready && is_ready(n)) {
+    bool ready = n->ready ? n->reloading : is_ready(n);
+    if (ready) {
         n->ready = true;
-        n->looked = LLONG_MIN / 2;  /* The line is to be of now. */
-        tell_status(n);
-        (void) sd_notify(0, "READY=1");
-    } else if (n->reloading && n->ready) {
         n->reloading = false;
-        n->looked = LLONG_MIN / 2;
-        tell_status(n);
+        n->looked = LLONG_MIN / 2;  /* The line is to be of now. */
+    }
+    tell_status(n);
+    if (ready) {
         (void) sd_notify(0, "READY=1");
-    } else {
-        tell_status(n);
     }
 }
 
@@ -155,9 +154,8 @@ notify_wait(struct notify *n)
     if (n && n->look_again) {
         poll_timer_wait_until(n->looked + STATUS_MS);
     }
-    if (n && !n->ready) {
-        /* The lock may keep it waiting beyond; then the lock wakes it. */
-        poll_timer_wait_until(MAX(n->since + READY_MAX_MS, time_msec() + 50));
+    if (n && !n->ready && n->agent->contended_since == LLONG_MAX) {
+        poll_timer_wait_until(n->since + READY_MAX_MS);
     }
 }
 

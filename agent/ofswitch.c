@@ -250,11 +250,11 @@ ofswitch_packet_out(struct ofswitch *sw, const struct dp_packet *packet,
 }
 
 void
-ofswitch_ask_counters(struct ofswitch *sw)
+ofswitch_ask_counters(struct ofswitch *sw, ofp_port_t port)
 {
     if (sw->state != S_DOWN) {
         send_message(sw, ofputil_encode_dump_ports_request(OFSWITCH_VERSION,
-                                                           OFPP_ANY));
+                                                           port));
     }
 }
 

@@ -37,7 +37,7 @@ struct ofswitch_events {
     void (*packet)(ofp_port_t port, uint32_t vni, uint32_t why,
                    const void *frame, size_t size, void *aux);
     /* The packets that a port has sent and received since it was made: after
-     * ofswitch_ask_counters(), of every port. */
+     * ofswitch_ask_counters(). */
     void (*counters)(ofp_port_t port, uint64_t sent, uint64_t received,
                      void *aux);
 };
@@ -85,6 +85,6 @@ void ofswitch_packet_out(struct ofswitch *, const struct dp_packet *,
                          const char *actions);
 
 /* Asks for what 'counters' tells. */
-void ofswitch_ask_counters(struct ofswitch *);
+void ofswitch_ask_counters(struct ofswitch *, ofp_port_t);
 
 #endif /* agent/ofswitch.h */

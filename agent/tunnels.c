@@ -284,28 +284,26 @@ tunnels_counters(struct tunnels *t, ofp_port_t port, uint64_t sent,
     }
 }
 
-static bool
-any_is_down(const struct tunnels *t)
+/* Asks for the counters of what is down, and for no others'. */
+static void
+count(struct tunnels *t)
 {
+    t->count_at = LLONG_MAX;
     struct shash_node *node;
     SHASH_FOR_EACH (node, &t->entries) {
         const struct entry *e = node->data;
         if (e->ofport && e->bfd != BFD_UP) {
-            return true;
+            ofswitch_ask_counters(t->sw, e->ofport);
+            t->count_at = time_msec() + COUNT_MS;
         }
     }
-    return false;
 }
 
 void
 tunnels_run(struct tunnels *t)
 {
     if (time_msec() >= t->count_at) {
-        t->count_at = LLONG_MAX;
-        if (any_is_down(t)) {
-            t->count_at = time_msec() + COUNT_MS;
-            ofswitch_ask_counters(t->sw);
-        }
+        count(t);
     }
     if (t->keep_until && time_msec() >= t->keep_until) {
         keep_no_longer(t);

@@ -49,7 +49,7 @@ ofp_port_t tunnels_port(const struct tunnels *, const char *name);
 void tunnels_port_changed(struct tunnels *, const struct switchdb_port *);
 void tunnels_port_gone(struct tunnels *, const struct switchdb_port *);
 
-/* What the switch has counted at a port, of a tunnel or not. */
+/* What the switch has counted at a port. */
 void tunnels_counters(struct tunnels *, ofp_port_t, uint64_t sent,
                       uint64_t received);
 

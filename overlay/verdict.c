@@ -91,9 +91,8 @@ verdict_upcalls_note(struct verdict_upcalls *u, uint64_t count,
         *u = (struct verdict_upcalls) { .known = true, .count = count };
     }
     if (u->known && count > u->count) {
-        if (!u->lost || now - u->rose >= CALM_MS) {
+        if (now - u->rose >= CALM_MS) {
             u->lost = 0;
-            u->began = now;
         }
         u->lost += count - u->count;
         u->rose = now;

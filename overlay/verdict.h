@@ -5,7 +5,7 @@
 
 /* What counters and states of a switch mean, in words for `weft status`: why a
  * tunnel is not up, and whether a datapath loses packets.  Values in, text
- * out; the agent's diagnosis and upcalls find out the values. */
+ * out; agent/health.c and agent/upcalls.c find out the values. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,7 +46,7 @@ struct verdict_upcalls {
     bool known;                     /* 'count' is. */
     uint64_t count;                 /* At the last look. */
     uint64_t lost;                  /* Since they began to be. */
-    long long int began, rose;      /* When; 'lost' not 0. */
+    long long int rose;             /* Last; 'lost' not 0. */
 };
 
 /* At 'now' (ms) the datapath has lost 'count' since it was made. */
