@@ -7,8 +7,8 @@
 DIR has the weft_*.deb of build.sh, and keeps a bare root in a tar archive for
 the next run.  The root is made by mmdebstrap from the sources of packages that
 this machine has.  With the tarball of `make dist`, the package is built of
-that as well, and must be the same.  Needs root, dpkg-dev, lintian and mmdebstrap.  Prints a line
-for each test, and how many passed.
+that as well, and must be the same.  Needs root, dpkg-dev, lintian and
+mmdebstrap.  Prints a line for each test, and how many passed.
 """
 
 import argparse

@@ -25,7 +25,6 @@ import sys
 HEADER = struct.Struct(">BI")
 STDIN, STDOUT, STDERR, SIGNAL, EXIT, ERROR = range(6)
 CHUNK = 1 << 16
-CLONE_NEWNET = 0x40000000
 COMMANDS = 9            # The descriptor of that segment's namespace, at start.
 
 
@@ -175,23 +174,18 @@ def serve(port):
                 signal.pause()
     os.setsid()
     import threading
+    from namespaces import socket_in
     # The segment of the commands is no interface of the host's.
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    _setns(COMMANDS)
-    listener = socket.create_server(("0.0.0.0", port), backlog=64)
-    _setns(home)
+    listener = socket_in(f"/proc/self/fd/{COMMANDS}", socket.AF_INET,
+                         socket.SOCK_STREAM)
     os.close(COMMANDS)
+    listener.bind(("0.0.0.0", port))
+    listener.listen(64)
     while True:
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=_serve, args=(connection,),
                          daemon=True).start()
-
-
-def _setns(fd):
-    import ctypes
-    if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def _serve(connection):
@@ -240,11 +234,10 @@ _accepted = {}
 
 
 def _socket(connection, netns, args, number):
+    from namespaces import socket_in
     if number is None:
-        if netns:
-            with open(f"/run/netns/{netns}") as there:
-                _setns(there.fileno())      # Of this thread alone.
-        ours = socket.socket(*args)
+        ours = (socket_in(f"/run/netns/{netns}", *args) if netns
+                else socket.socket(*args))
     else:
         ours = _accepted.pop(number)
     with ours:

@@ -89,13 +89,17 @@ exec /usr/bin/python3 -B "$1" serve "$3"
 ' - "$channel" "$address" "$port"
 """
 
+# The directories that a host has of its own.
+OWN = """\
+own="/etc/weft /var/lib/weft /etc/openvswitch /var/lib/openvswitch
+    /var/log/openvswitch"
+"""
+
 # What a host has of its own, as setup_host() makes it for a namespace.
-FRESH = """\
+FRESH = OWN + """\
 mount -t tmpfs -o mode=755 run /run
-mkdir -p /run/openvswitch /run/lock /etc/weft /var/lib/weft \
-    /etc/openvswitch /var/lib/openvswitch /var/log/openvswitch
-for at in /etc/weft /var/lib/weft /etc/openvswitch /var/lib/openvswitch \
-    /var/log/openvswitch; do
+mkdir -p /run/openvswitch /run/lock $own
+for at in $own; do
     mount -t tmpfs -o mode=755 weft $at
 done
 mkdir /etc/weft/tls
@@ -105,7 +109,7 @@ sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.disable_ipv6=0 \
 """
 
 # What the lab of the other day left.  Fails if anything cannot be removed.
-RESET = """\
+RESET = OWN + """\
 ovs-dpctl dump-dps 2>/dev/null | while read -r dp; do
     ovs-dpctl del-dp "$dp"
 done
@@ -123,18 +127,15 @@ ip addr flush dev eth0
 ip -4 route flush table all 2>/dev/null || true
 ip -6 route flush table all 2>/dev/null || true
 nft flush ruleset
-for at in /etc/weft /var/lib/weft /etc/openvswitch /var/lib/openvswitch \
-    /var/log/openvswitch; do
+for at in $own; do
     umount "$at"
 done
 for ns in /run/netns/*; do umount "$ns" 2>/dev/null || true; done
 umount -l /run
-! modprobe -qr vport_vxlan vport_geneve openvswitch vxlan 2>&1 || true
+modprobe -qr vport_vxlan vport_geneve openvswitch vxlan || true
 left=$(ls /sys/class/net | grep -vx -e lo -e eth0) || true
 [ -z "$left" ] || { echo "left: $left" >&2; exit 1; }
 """
-
-__all__ = ["GuestHost", "why_not", "pool"]
 
 
 def why_not():
@@ -373,6 +374,9 @@ class Pool:
     """The machines of this process."""
 
     def __init__(self):
+        lacking = why_not()
+        if lacking:
+            raise LabError(f"no guests: {lacking}")
         self.name = "guests"
         self.dir = POOLS / str(os.getpid())
         self.build = None

@@ -33,8 +33,7 @@ class Manager:
         self.socket.bind(f"/proc/self/fd/{directory}/{path.name}")
         os.close(directory)
         self.told = []
-        usual = ["--datapath=netdev", "--underlay=eth0",
-                 f"--name={host.name}"]
+        usual = [*host.DATAPATH, f"--name={host.name}"]
         # WATCHDOG_PID is the daemon's, which only the shell knows.
         self.process = host.popen(
             ["sh", "-c", 'export WATCHDOG_PID=$$; exec weftd --pidfile '
@@ -192,7 +191,7 @@ def test_nobody_to_tell(lab):
         hosts[0].stop_weftd()
         with hosts[0].popen(
                 ["weftd", "--pidfile", "--no-chdir", "--log-file",
-                 "--datapath=netdev", "--underlay=eth0", "--name=hosta"],
+                 *hosts[0].DATAPATH, "--name=hosta"],
                 env={"NOTIFY_SOCKET": ""}) as process:
             hosts[0].wait_healthy()
             process.terminate()
