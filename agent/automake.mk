@@ -102,4 +102,22 @@ weft_LDADD = libovsdbrows.a liboverlay.a $(OVS_BASE_LIBS) -lcrypto \
 	$(INIH_LIBS)
 
 # For qemu's script= and downscript=.
-dist_pkglibexec_SCRIPTS = agent/weft-ifup agent/weft-ifdown
+dist_pkglibexec_SCRIPTS = agent/qemu/weft-ifup agent/qemu/weft-ifdown
+
+# systemd's units know where the programs are.
+UNITS = agent/systemd/weft.service agent/systemd/weft-directory.service \
+	agent/systemd/weft-netns@.service
+systemdsystemunit_DATA = $(UNITS)
+sysusersdir = $(prefix)/lib/sysusers.d
+sysusers_DATA = agent/systemd/weft.conf
+CLEANFILES += $(UNITS) agent/systemd/weft.conf
+EXTRA_DIST += agent/systemd/weft.service.in \
+	agent/systemd/weft-directory.service.in \
+	agent/systemd/weft-netns@.service.in agent/systemd/weft.sysusers
+$(UNITS): %: %.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) agent/systemd && \
+	sed -e 's,[@]bindir@,$(bindir),g' -e 's,[@]sbindir@,$(sbindir),g' \
+	    '$(srcdir)/$@.in' >$@.tmp && mv $@.tmp $@
+agent/systemd/weft.conf: agent/systemd/weft.sysusers
+	$(AM_V_GEN)$(MKDIR_P) agent/systemd && \
+	cp '$(srcdir)/agent/systemd/weft.sysusers' $@

@@ -183,6 +183,13 @@ read_file(struct filewatch *w)
                                 &w->read);
     if (error) {
         w->read = before;
+        if (access(w->path, F_OK) && errno == ENOENT) {
+            /* As after the installation. */
+            char *more = xasprintf("%s: write it, or copy that of another "
+                                   "host; see man peers.conf", error);
+            free(error);
+            error = more;
+        }
     }
     struct peerlist *list = NULL;
     const struct peer *self = NULL;

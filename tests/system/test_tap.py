@@ -127,13 +127,13 @@ def test_scripts_for_qemu(hosts):
     fd = open_tap(host, "wf-vm3")
     try:
         mac = "02:00:00:00:00:33"
-        host.run([TOP / "agent" / "weft-ifup", "wf-vm3"],
+        host.run([TOP / "agent" / "qemu" / "weft-ifup", "wf-vm3"],
                  env={"WEFT_MAC": mac, "WEFT_NETWORK": "blue"})
         row = host.weft_json("endpoint", "show", "vm3")
         assert row["mac"] == mac and row["state"] == "up"
-        host.run([TOP / "agent" / "weft-ifdown", "wf-vm3"])
+        host.run([TOP / "agent" / "qemu" / "weft-ifdown", "wf-vm3"])
         assert "vm3" not in host.weft("endpoint", "list").stdout
     finally:
         os.close(fd)
-    assert host.run([TOP / "agent" / "weft-ifup", "tap0"],
+    assert host.run([TOP / "agent" / "qemu" / "weft-ifup", "tap0"],
                     check=False).returncode == 1
