@@ -121,3 +121,31 @@ $(UNITS): %: %.in Makefile
 agent/systemd/weft.conf: agent/systemd/weft.sysusers
 	$(AM_V_GEN)$(MKDIR_P) agent/systemd && \
 	cp '$(srcdir)/agent/systemd/weft.sysusers' $@
+
+# Completion is one part that both shells share, and one of each.
+bashcompdir = $(datadir)/bash-completion/completions
+zshcompdir = $(datadir)/zsh/vendor-completions
+COMPLETION = agent/completion/weft.bash agent/completion/_weft
+noinst_DATA = $(COMPLETION)
+CLEANFILES += $(COMPLETION)
+COMPLETION_PARTS = agent/completion/candidates.sh agent/completion/bash.sh \
+	agent/completion/zsh.sh
+EXTRA_DIST += $(COMPLETION_PARTS)
+agent/completion/weft.bash: $(COMPLETION_PARTS)
+	$(AM_V_GEN)$(MKDIR_P) agent/completion && \
+	cat '$(srcdir)/agent/completion/candidates.sh' \
+	    '$(srcdir)/agent/completion/bash.sh' >$@
+agent/completion/_weft: $(COMPLETION_PARTS)
+	$(AM_V_GEN)$(MKDIR_P) agent/completion && \
+	{ echo '#compdef weft' && \
+	  cat '$(srcdir)/agent/completion/candidates.sh' \
+	      '$(srcdir)/agent/completion/zsh.sh'; } >$@
+# Under the names that the shells look for.
+install-data-local: $(COMPLETION)
+	$(MKDIR_P) '$(DESTDIR)$(bashcompdir)' '$(DESTDIR)$(zshcompdir)'
+	$(INSTALL_DATA) agent/completion/weft.bash \
+	    '$(DESTDIR)$(bashcompdir)/weft'
+	$(INSTALL_DATA) agent/completion/_weft '$(DESTDIR)$(zshcompdir)/_weft'
+uninstall-local:
+	rm -f '$(DESTDIR)$(bashcompdir)/weft' \
+	    '$(DESTDIR)$(zshcompdir)/_weft'

@@ -83,6 +83,14 @@ golden-update: tests/golden/golden
 	srcdir='$(srcdir)' '$(srcdir)/tests/golden/run.sh' --update
 .PHONY: golden-update
 
+# --- completion: the shells know what weft --help tells --------------------
+TESTS += tests/completion/bash.sh
+if ZSH
+TESTS += tests/completion/zsh.sh
+endif
+EXTRA_DIST += tests/completion/run.sh tests/completion/bash.sh \
+	tests/completion/zsh.sh
+
 # --- fuzz: libFuzzer with --enable-fuzz and clang, else mutated seeds ------
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_dhcp4 \
