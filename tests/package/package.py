@@ -166,6 +166,33 @@ def manuals(args):
 
 
 @test
+def scripts(args):
+    """What is run by a shell passes shellcheck, units pass systemd."""
+    with tempfile.TemporaryDirectory(dir=args.dir) as there:
+        run("dpkg-deb", "-x", args.package, there)
+        found = list(Path(there).glob("usr/libexec/weft/*"))
+        if len(found) != 2:
+            raise Failed(f"not the two scripts of qemu: {found}")
+        run("shellcheck", *found)
+        run("shellcheck", "-s", "bash", Path(
+            there) / "usr/share/bash-completion/completions/weft")
+        units = sorted(Path(there).glob("lib/systemd/system/*"))
+        if [u.name for u in units] != ["weft-directory.service",
+                                       "weft-netns@.service", "weft.service"]:
+            raise Failed(f"units: {units}")
+        # They name programs of a host that has the package.
+        for unit in units:
+            text = unit.read_text()
+            unit.write_text(re.sub(r"=(/usr/s?bin/weft)", f"={there}\\1",
+                                   text))
+        said = run("systemd-analyze", "verify", "--man=no",
+                   *(u if "@" not in u.name else
+                     u.with_name("weft-netns@red.service") for u in units))
+        if said:
+            raise Failed(said)
+
+
+@test
 def tarball(args):
     """The tarball of make dist builds the same package."""
     if not args.dist:
@@ -207,6 +234,12 @@ def life(args):
         state = root.run("dpkg-query", "-W", "-f", "${Status}", "weft")
         if state != "install ok installed":
             raise Failed(f"after the installation weft is: {state}")
+        if "\nweft:" not in (root.path / "etc/group").read_text():
+            raise Failed("no group weft")
+        for link in ("weft", "weft-directory"):
+            if not (root.path / "etc/systemd/system/multi-user.target.wants"
+                    / f"{link}.service").is_symlink():
+                raise Failed(f"{link}.service is not enabled")
         said = root.run("weftd", "--version") + root.run("weft", "--version")
         if said.count(version_of_configure(args.tree)) != 2:
             raise Failed(f"they say: {said}")
@@ -223,11 +256,17 @@ def life(args):
         # The same again is an upgrade, and keeps it.
         root.run("dpkg", "-i", there)
         root.run("dpkg", "--remove", "weft")
+        # As systemctl enable weft-netns@red does.
+        wants = root.path / "etc/systemd/system/multi-user.target.wants"
+        (wants / "weft-netns@red.service").symlink_to(
+            "/lib/systemd/system/weft-netns@.service")
         for name in ("etc/weft/peers.conf", "var/lib/weft/weft.db"):
             if not (root.path / name).exists():
                 raise Failed(f"an upgrade or a removal took /{name}")
         root.run("dpkg", "--purge", "weft")
         changed = root.files() ^ before
+        if "weft" in (root.path / "etc/group").read_text():
+            raise Failed("a purge leaves the group weft")
         changed |= {f"/{p.relative_to(root.path)}"
                     for folder in ("var/log", "var/cache", "var/lib")
                     for p in (root.path / folder).rglob("*weft*")}
