@@ -104,9 +104,9 @@ def apt_settings():
                    if re.match("Acquire::(https?|Check-|Retries)", line))
 
 
-def bare(directory):
+def bare(directory, name="bare", include=()):
     """The archive of a bare Debian of this machine's release."""
-    archive = directory / "bare.tar"
+    archive = directory / f"{name}.tar"
     if archive.exists():
         return archive
     sources = directory / "sources.list"
@@ -124,7 +124,9 @@ def bare(directory):
                    if "=" in line)["VERSION_CODENAME"]
     new = directory / "new.tar"
     run("mmdebstrap", "--mode=root", "--variant=minbase",
-        f"--keyring={KEYRING}", f"--aptopt={settings}", release, new, sources)
+        f"--keyring={KEYRING}", f"--aptopt={settings}",
+        *([f"--include={','.join(include)}"] if include else ()), release,
+        new, sources)
     new.rename(archive)
     return archive
 
