@@ -3,6 +3,7 @@
 dist_man_MANS += docs/weft.1 docs/weftd.8 docs/weft.conf.5 docs/peers.conf.5
 EXTRA_DIST += \
 	docs/architecture.md docs/behind-nat.md docs/directory.md \
+	docs/exercises.md \
 	docs/pipeline.md docs/scale.md docs/testing.md docs/tutorial.md \
 	docs/underlay.md
 
