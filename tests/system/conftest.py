@@ -25,6 +25,9 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "once: not under the sanitizers again: it is the servers "
         "that are tested, or most of the time is spent with waiting")
+    config.addinivalue_line(
+        "markers", "guests: of those that ./quickstart check guests runs, on "
+        "hosts that are virtual machines with the kernel's datapath")
 
 
 def pytest_collection_modifyitems(items):

@@ -320,6 +320,17 @@ class GuestHost(Host):
             self.may_lose = True
         super().kill(daemon, *args, **options)
 
+    def start_vswitchd(self, *args, age=None):
+        """With 'age', for a switch that takes the host to be up for as many
+        seconds."""
+        script = self._vswitchd_script(*args)
+        if age is not None:
+            self.may_lose = True
+            uptime = float(self.path("/proc/uptime").read_text().split()[0])
+            script = ("unshare --time --fork --monotonic "
+                      f"{int(age - uptime)} {script}")
+        self._start("ovs-vswitchd", script)
+
     def power_off(self):
         self._running.clear()
         self.machine.kill()
