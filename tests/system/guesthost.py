@@ -21,6 +21,7 @@ datapath, links, namespaces, rules and state are removed.
 """
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -291,6 +292,7 @@ class GuestHost(Host):
 
     DATAPATH = ("--datapath=system",)
     VSWITCHD = ()
+    lends_underlay = False
 
     def __init__(self, lab, name, machine, addresses):
         # pid and start are those of its qemu: what power_off() ends.
@@ -413,7 +415,12 @@ class Pool:
     def _outlive(self, lifeline):
         if os.read(lifeline, 1):
             sleep_forever("weft-guests")
+        self._remove()
+
+    def _remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            POOLS.rmdir()
 
     def take(self, count, build):
         """As many machines, ready."""
@@ -449,7 +456,7 @@ class Pool:
     def close(self):
         os.close(self._lifeline)
         kill_and_wait(self.node.pid, self.node.started)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        self._remove()
 
 
 _pool = None
@@ -460,3 +467,8 @@ def pool():
     if _pool is None:
         _pool = Pool()
     return _pool
+
+
+if __name__ == "__main__":
+    # For ./quickstart.
+    print(why_not() or "", end="")

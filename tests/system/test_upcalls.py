@@ -20,10 +20,10 @@ NOTICES = 20
 YOUNG = 2                           # Seconds.
 
 
-@pytest.mark.guests
+@pytest.mark.guests(only=True)
 def test_a_bridge_that_was_made_just_after_the_boot(make_lab):
     """Open vSwitch 3.1 counts no processor in the first 10 s of uptime."""
-    lab = make_lab(1, guests=True, weftd=False, networks=NETWORKS)
+    lab = make_lab(1, weftd=False, networks=NETWORKS)
     host = lab.hosts[0]
     host.kill_vswitchd()
     host.start_vswitchd(age=YOUNG)
