@@ -100,6 +100,8 @@ own="/etc/weft /var/lib/weft /etc/openvswitch /var/lib/openvswitch
 FRESH = OWN + """\
 mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/openvswitch /run/lock $own
+# Which makes /dev/net/tun.
+modprobe -q tun
 for at in $own; do
     mount -t tmpfs -o mode=755 weft $at
 done

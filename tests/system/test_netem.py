@@ -31,7 +31,7 @@ def underlay(ends):
     yield qdisc
     for end in ends:
         end.host.sh("tc qdisc del dev eth0 root")
-        end.host.wait_healthy()
+    ends[0].host.lab.wait_healthy()
 
 
 def round_trip(one, two):
@@ -55,7 +55,7 @@ def test_delay_and_loss(ends, underlay):
     up again, and the traffic goes on all the while."""
     one, two = ends
     underlay("delay", f"{DELAY}ms", "loss", f"{LOSS}%")
-    with one.pinger(two.ip4) as pinger:
+    with one.pinger(two.ip4, timeout=30) as pinger:
         pinger.wait_answer(300)
     assert pinger.lost, "nothing was lost: netem does nothing"
     # Lost on the way there or on the way back: 36 % of them.
@@ -75,7 +75,7 @@ def test_all_is_lost(ends, underlay):
 def test_forwarding_goes_on_while_the_database_is_away(ends):
     """The kernel's datapath needs none for the flows that it has."""
     one, two = ends
-    with one.pinger(two.ip4) as pinger:
+    with one.pinger(two.ip4, timeout=20) as pinger:
         one.host.kill_ovsdb()
         pinger.wait_answer(200)
         one.host.start_ovsdb()
