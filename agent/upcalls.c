@@ -3,11 +3,10 @@
 #include <config.h>
 #include "agent/upcalls.h"
 
-#include <dirent.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "daemon.h"
 #include "dirs.h"
 #include "netlink.h"
@@ -27,18 +26,17 @@ enum { LOOK_MS = 5000 };
 
 struct upcalls {
     struct verdict_upcalls verdict;
-    int handlers;                   /* Threads of vswitchd; -1: not known. */
+    pid_t switch_pid;               /* Of vswitchd, at the last look. */
     long long int look_at;          /* LLONG_MAX: never run. */
 };
 
-static bool read_lost(uint64_t *lost);
-static int count_handlers(void);
+static bool read_stats(struct ovs_dp_stats *);
+static pid_t read_switch_pid(void);
 
 struct upcalls *
 upcalls_create(void)
 {
     struct upcalls *u = xzalloc(sizeof *u);
-    u->handlers = -1;
     u->look_at = LLONG_MAX;
     return u;
 }
@@ -57,10 +55,15 @@ upcalls_run(struct upcalls *u)
         return;
     }
     u->look_at = now + LOOK_MS;
-    uint64_t lost;
-    if (read_lost(&lost)) {
-        verdict_upcalls_note(&u->verdict, lost, now);
-        u->handlers = lost ? count_handlers() : -1;
+    /* While there is none, and until a new one has all its bridges, the loss
+     * has its reason. */
+    pid_t pid = read_switch_pid();
+    bool same = pid > 0 && pid == u->switch_pid;
+    u->switch_pid = pid;
+    struct ovs_dp_stats stats;
+    if (same && read_stats(&stats)) {
+        verdict_upcalls_note(&u->verdict, get_32aligned_u64(&stats.n_lost),
+                             get_32aligned_u64(&stats.n_missed), now);
     } else {
         verdict_upcalls_gone(&u->verdict);
     }
@@ -77,12 +80,12 @@ upcalls_wait(const struct upcalls *u)
 char *
 upcalls_problem(const struct upcalls *u)
 {
-    return verdict_upcalls(&u->verdict, DATAPATH, u->handlers, time_msec());
+    return verdict_upcalls(&u->verdict, DATAPATH, time_msec());
 }
 
 /* False if there is no datapath. */
 static bool
-read_lost(uint64_t *lost)
+read_stats(struct ovs_dp_stats *stats)
 {
     int family = 0;                 /* Not 0 would be taken as known. */
     if (nl_lookup_genl_family(OVS_DATAPATH_FAMILY, &family)) {
@@ -104,42 +107,23 @@ read_lost(uint64_t *lost)
     }
     size_t headers = (NLMSG_HDRLEN + GENL_HDRLEN
                       + sizeof(struct ovs_header));
-    struct ovs_dp_stats stats;
     const struct nlattr *attr
         = (reply->size >= headers
            ? nl_attr_find(reply, headers, OVS_DP_ATTR_STATS) : NULL);
-    bool found = attr && nl_attr_get_size(attr) >= sizeof stats;
+    bool found = attr && nl_attr_get_size(attr) >= sizeof *stats;
     if (found) {
-        memcpy(&stats, nl_attr_get(attr), sizeof stats);
-        *lost = get_32aligned_u64(&stats.n_lost);
+        memcpy(stats, nl_attr_get(attr), sizeof *stats);
     }
     ofpbuf_delete(reply);
     return found;
 }
 
-/* vswitchd calls its threads "handler1" and so on. */
-static int
-count_handlers(void)
+static pid_t
+read_switch_pid(void)
 {
     char *pidfile = xasprintf("%s/ovs-vswitchd.pid", ovs_rundir());
-    pid_t pid = read_pidfile(pidfile);
+    /* read_pidfile() logs a warning for each that is not there. */
+    pid_t pid = access(pidfile, F_OK) ? -1 : read_pidfile(pidfile);
     free(pidfile);
-    char *path = pid > 0 ? xasprintf("/proc/%ld/task", (long int) pid) : NULL;
-    DIR *tasks = path ? opendir(path) : NULL;
-    int n = tasks ? 0 : -1;
-    for (struct dirent *task; tasks && (task = readdir(tasks)); ) {
-        char comm[16] = "";
-        char *file = xasprintf("%s/%s/comm", path, task->d_name);
-        FILE *f = fopen(file, "r");
-        if (f) {
-            n += fgets(comm, sizeof comm, f) && !strncmp(comm, "handler", 7);
-            fclose(f);
-        }
-        free(file);
-    }
-    if (tasks) {
-        closedir(tasks);
-    }
-    free(path);
-    return n;
+    return pid;
 }

@@ -83,22 +83,27 @@ put_silence(const struct verdict_tunnel *t, struct ds *s)
 
 void
 verdict_upcalls_note(struct verdict_upcalls *u, uint64_t count,
-                     long long int now)
+                     uint64_t missed, long long int now)
 {
     /* Whatever was lost before the first look is no news; a datapath that was
      * made again counts from 0. */
     if (u->known && count < u->count) {
-        *u = (struct verdict_upcalls) { .known = true, .count = count };
+        verdict_upcalls_gone(u);
     }
-    if (u->known && count > u->count) {
-        if (now - u->rose >= CALM_MS) {
-            u->lost = 0;
-        }
+    bool rises = u->known && count > u->count;
+    if (rises && now - u->rose >= CALM_MS) {
+        u->lost = u->out_of = 0;
+    }
+    if (u->known && (rises || u->lost)) {
+        u->out_of += missed - MIN(missed, u->missed);
+    }
+    if (rises) {
         u->lost += count - u->count;
         u->rose = now;
     }
     u->known = true;
     u->count = count;
+    u->missed = missed;
 }
 
 void
@@ -109,22 +114,19 @@ verdict_upcalls_gone(struct verdict_upcalls *u)
 
 char *
 verdict_upcalls(const struct verdict_upcalls *u, const char *datapath,
-                int handlers, long long int now)
+                long long int now)
 {
-    bool rising = u->lost && now - u->rose < CALM_MS;
-    if (!u->known || (!rising && (handlers || !u->count))) {
+    if (!u->known || !u->lost || now - u->rose >= CALM_MS) {
         return NULL;
     }
-    struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_format(&s, "datapath %s loses the packets that it has no flow for: "
-                  "%"PRIu64, datapath, rising ? u->lost : u->count);
-    if (rising) {
-        ds_put_format(&s, ", the last %lld s ago", (now - u->rose) / 1000);
-    }
-    ds_put_cstr(&s, handlers
-                ? "; is the host overloaded?  If it goes on, "
-                : ": ovs-vswitchd has no handler thread, as happens when its "
-                  "first bridge is made within 10 s of the boot; ");
-    ds_put_cstr(&s, "\"systemctl restart openvswitch-switch\" cures it");
-    return ds_steal_cstr(&s);
+    /* An action can lose a packet for which there is a flow. */
+    bool all = u->lost >= u->out_of;
+    return xasprintf("datapath %s loses %spackets that it has no flow for: "
+                     "%"PRIu64", the last %lld s ago; %s\"systemctl restart "
+                     "openvswitch-switch\" cures it",
+                     datapath, all ? "all " : "", u->lost,
+                     (now - u->rose) / 1000,
+                     all ? "ovs-vswitchd does not listen, as happens when its "
+                           "first bridge is made within 10 s of the boot: "
+                         : "is the host overloaded?  If it goes on, ");
 }

@@ -43,20 +43,21 @@ char *verdict_tunnel(const struct verdict_tunnel *);
 
 /* The packets that a kernel datapath could not hand to its switch. */
 struct verdict_upcalls {
-    bool known;                     /* 'count' is. */
-    uint64_t count;                 /* At the last look. */
-    uint64_t lost;                  /* Since they began to be. */
+    bool known;                     /* The two below are: at the last look. */
+    uint64_t count;                 /* Lost. */
+    uint64_t missed;                /* No flow was found for. */
+    uint64_t lost, out_of;          /* Of both, since some began to be lost. */
     long long int rose;             /* Last; 'lost' not 0. */
 };
 
-/* At 'now' (ms) the datapath has lost 'count' since it was made. */
+/* At 'now' (ms) the datapath had no flow for 'missed' packets since it was
+ * made, and has lost 'count'. */
 void verdict_upcalls_note(struct verdict_upcalls *, uint64_t count,
-                          long long int now);
-/* There is no such datapath now. */
+                          uint64_t missed, long long int now);
+/* There is no such datapath now, or another switch has it. */
 void verdict_upcalls_gone(struct verdict_upcalls *);
-/* NULL if all is well at 'now', or owned text.  'handlers' is how many threads
- * take packets from the datapath; -1: not known. */
+/* NULL if all is well at 'now', or owned text. */
 char *verdict_upcalls(const struct verdict_upcalls *, const char *datapath,
-                      int handlers, long long int now);
+                      long long int now);
 
 #endif /* overlay/verdict.h */

@@ -86,7 +86,7 @@ class RemoteSocket:
         self._connect = connect
         self._connection = connect()
         request(self._connection, ("socket", netns, args, number))
-        answer(self._connection)
+        self._number = answer(self._connection)
 
     def __getattr__(self, name):
         if name.startswith("_") or name == "fileno":
@@ -101,6 +101,12 @@ class RemoteSocket:
         request(self._connection, ("accept", ()))
         number, address = answer(self._connection)
         return RemoteSocket(self._connect, None, (), number), address
+
+    def shutdown(self, how):
+        """Also while another thread waits for an answer of this socket."""
+        with self._connect() as connection:
+            request(connection, ("shutdown", self._number, how))
+            answer(connection)
 
     def close(self):
         self._connection.close()
@@ -195,8 +201,8 @@ def _serve(connection):
             return
         verb, *args = pickle.loads(message[1])
         try:
-            {"exec": _exec, "call": _call, "socket": _socket}[verb](
-                connection, *args)
+            {"exec": _exec, "call": _call, "socket": _socket,
+             "shutdown": _shutdown}[verb](connection, *args)
         except Exception as e:
             try:
                 send(connection, ERROR, pickle.dumps(e))
@@ -231,6 +237,7 @@ def _kill_all():
 
 
 _accepted = {}
+_open = {}
 
 
 def _socket(connection, netns, args, number):
@@ -241,18 +248,31 @@ def _socket(connection, netns, args, number):
     else:
         ours = _accepted.pop(number)
     with ours:
-        send(connection, STDOUT, pickle.dumps(None))
-        while (message := receive(connection)) is not None:
-            name, args = pickle.loads(message[1])
-            try:
-                value = getattr(ours, name)(*args)
-                if name == "accept":
-                    number = value[0].fileno()
-                    _accepted[number] = value[0]
-                    value = number, value[1]
-                send(connection, STDOUT, pickle.dumps(value))
-            except Exception as e:
-                send(connection, ERROR, pickle.dumps(e))
+        number = ours.fileno()
+        _open[number] = ours
+        try:
+            send(connection, STDOUT, pickle.dumps(number))
+            _socket_calls(connection, ours)
+        finally:
+            del _open[number]
+
+
+def _shutdown(connection, number, how):
+    send(connection, STDOUT, pickle.dumps(_open[number].shutdown(how)))
+
+
+def _socket_calls(connection, ours):
+    while (message := receive(connection)) is not None:
+        name, args = pickle.loads(message[1])
+        try:
+            value = getattr(ours, name)(*args)
+            if name == "accept":
+                number = value[0].fileno()
+                _accepted[number] = value[0]
+                value = number, value[1]
+            send(connection, STDOUT, pickle.dumps(value))
+        except Exception as e:
+            send(connection, ERROR, pickle.dumps(e))
 
 
 def _exec(connection, argv, netns, directory, environment):

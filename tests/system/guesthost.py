@@ -21,6 +21,7 @@ datapath, links, namespaces, rules and state are removed.
 """
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -99,6 +100,8 @@ own="/etc/weft /var/lib/weft /etc/openvswitch /var/lib/openvswitch
 FRESH = OWN + """\
 mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/openvswitch /run/lock $own
+# Which makes /dev/net/tun.
+modprobe -q tun
 for at in $own; do
     mount -t tmpfs -o mode=755 weft $at
 done
@@ -291,6 +294,7 @@ class GuestHost(Host):
 
     DATAPATH = ("--datapath=system",)
     VSWITCHD = ()
+    lends_underlay = False
 
     def __init__(self, lab, name, machine, addresses):
         # pid and start are those of its qemu: what power_off() ends.
@@ -319,6 +323,17 @@ class GuestHost(Host):
         if daemon == "ovs-vswitchd":
             self.may_lose = True
         super().kill(daemon, *args, **options)
+
+    def start_vswitchd(self, *args, age=None):
+        """With 'age', for a switch that takes the host to be up for as many
+        seconds."""
+        script = self._vswitchd_script(*args)
+        if age is not None:
+            self.may_lose = True
+            uptime = float(self.path("/proc/uptime").read_text().split()[0])
+            script = ("unshare --time --fork --monotonic "
+                      f"{int(age - uptime)} {script}")
+        self._start("ovs-vswitchd", script)
 
     def power_off(self):
         self._running.clear()
@@ -402,7 +417,12 @@ class Pool:
     def _outlive(self, lifeline):
         if os.read(lifeline, 1):
             sleep_forever("weft-guests")
+        self._remove()
+
+    def _remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            POOLS.rmdir()
 
     def take(self, count, build):
         """As many machines, ready."""
@@ -438,7 +458,7 @@ class Pool:
     def close(self):
         os.close(self._lifeline)
         kill_and_wait(self.node.pid, self.node.started)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        self._remove()
 
 
 _pool = None
@@ -449,3 +469,8 @@ def pool():
     if _pool is None:
         _pool = Pool()
     return _pool
+
+
+if __name__ == "__main__":
+    # For ./quickstart.
+    print(why_not() or "", end="")

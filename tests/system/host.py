@@ -206,6 +206,7 @@ class Host(Node):
 
     DATAPATH = ("--datapath=netdev", "--underlay=eth0")     # For weftd.
     VSWITCHD = ("--disable-system",)
+    lends_underlay = True           # To br-phy.
 
     def __init__(self, lab, name, pid, addresses, ovs, started=None):
         super().__init__(lab, name, pid, started)

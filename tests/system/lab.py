@@ -498,6 +498,9 @@ def _sweep():
 # --- the command -----------------------------------------------------------
 
 def _up(args):
+    if os.environ.get("WEFT_LAB") == "guests":
+        raise LabError("up: virtual machines end with the process that booted "
+                       "them, and so cannot stay; unset WEFT_LAB")
     down(args.name)
     with contextlib.ExitStack() as stack:
         lab = stack.enter_context(Lab(

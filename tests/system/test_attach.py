@@ -96,6 +96,7 @@ def test_attach_prints_the_endpoint(hosta):
 
 # The first packet.
 
+@pytest.mark.guests
 def test_first_packet_passes_to_the_other_host(hosts):
     a, b = hosts
     there = attach(b, "red")
@@ -135,6 +136,7 @@ def test_peer_hears_of_an_address_that_moved(hosts):
 
 # The ways to name a namespace.
 
+@pytest.mark.guests
 @pytest.mark.parametrize("netns", ["red", "/run/netns/red",
                                    "/var/run/netns/red"])
 def test_namespace_by_name_or_path(hosta, netns):
@@ -146,6 +148,7 @@ def test_namespace_by_name_or_path(hosta, netns):
     assert again == endpoint, "the same namespace by its name is the same"
 
 
+@pytest.mark.guests
 def test_namespace_by_pid(hosts):
     a, b = hosts
     attach(b, "red")

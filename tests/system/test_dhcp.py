@@ -95,6 +95,7 @@ def test_udhcpc(lab):
         assert client.renew()["ip"] == red.ip4
 
 
+@pytest.mark.guests
 def test_dhclient(lab):
     red = endpoint(lab["hosta"], "red")
     with Dhclient(red.host, "red") as client:

@@ -99,6 +99,7 @@ def underlay(host, version):
     return str(next(a.ip for a in host.addresses if a.version == version))
 
 
+@pytest.mark.guests
 @pytest.mark.parametrize("who", ["a", "twin", "b"])
 @pytest.mark.parametrize("address", [OUT4, OUT6])
 def test_workload_reaches_outside_as_its_host(scene, who, address):
@@ -138,6 +139,7 @@ def test_twins_do_not_see_each_other(scene):
     assert not scene.twin.pings(scene.b.ip4)
 
 
+@pytest.mark.guests
 def test_between_workloads_nothing_is_translated(scene):
     with server(scene.b.host, scene.b.ip4, 8002, netns=scene.b.netns):
         assert ask(scene.a, scene.b.ip4, 8002) == scene.a.ip4

@@ -52,12 +52,14 @@ class Node:
     connect = Endpoint.connect
 
 
+@pytest.mark.guests
 @pytest.mark.parametrize("version", [4, 6])
 def test_from_another_host_with_its_own_address(scene, web, version):
     said = ask(Node(scene.b), underlay(scene.a, version), 8080)
     assert said.replace("::ffff:", "") == underlay(scene.b, version)
 
 
+@pytest.mark.guests
 def test_from_outside(scene, web):
     assert ask(Node(scene.lab["outside"]), underlay(scene.a, 4), 8080) \
         .endswith(OUT4)

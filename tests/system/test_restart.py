@@ -56,6 +56,7 @@ def synced(host):
              SOON, f"{host.name}'s agent has read the switch")
 
 
+@pytest.mark.guests
 def test_killed_and_started_again_under_traffic(scene):
     a = scene.a
     before = state_of_switch(a)
@@ -304,6 +305,7 @@ def test_a_network_that_changed_its_vni_meanwhile(scene):
              "they ping with the old VNI")
 
 
+@pytest.mark.guests
 def test_the_switch_restarts_while_the_agent_is_away(scene):
     a = scene.a
     wanted = state_of_switch(a)

@@ -1,21 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """Taps, without a machine behind them: test_vm.py has real ones."""
 
-import fcntl
-import os
+import contextlib
 import struct
+import subprocess
+import threading
 
 import pytest
 
 from host import wait_for
-from namespaces import CLONE_NEWNET, syscall
 from scene import TOP, ofports
 from test_external import links
 from traffic import Endpoint
 from weftlib import bare, lab_fixture, refused
 
 lab = lab_fixture(hosts=2)
-TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 2, 0x1000
+
+# On the host: frames of the tap and of stdin, each with its length before it.
+HOLDER = """
+import fcntl, os, struct, sys, threading
+tap = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", sys.argv[1].encode(),
+                                         0x1002))
+def out(frame):
+    os.write(1, struct.pack(">H", len(frame)) + frame)
+out(b"")
+def read():
+    while True:
+        out(os.read(tap, 2000))
+threading.Thread(target=read, daemon=True).start()
+while size := sys.stdin.buffer.read(2):
+    os.write(tap, sys.stdin.buffer.read(struct.unpack(">H", size)[0]))
+"""
 
 
 @pytest.fixture
@@ -24,18 +40,46 @@ def hosts(lab):
         yield hosts
 
 
-def open_tap(host, name):
-    """As qemu does."""
-    with open("/proc/thread-self/ns/net") as home, \
-            open(f"/proc/{host.pid}/ns/net") as there:
-        syscall("setns", there.fileno(), CLONE_NEWNET)
-        try:
-            fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-            fcntl.ioctl(fd, TUNSETIFF, struct.pack(
-                "16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
-            return fd
-        finally:
-            syscall("setns", home.fileno(), CLONE_NEWNET)
+class Tap:
+    """Opens a tap, as qemu does, during a `with`."""
+
+    def __init__(self, host, name):
+        self._process = host.popen(
+            ["/usr/bin/python3", "-c", HOLDER, name], text=False,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._frames = []
+        assert self._read() == b"", f"{name} cannot be opened"
+        self._reader = threading.Thread(target=self._gather)
+        self._reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait(10)
+        self._reader.join(10)
+        self._process.stdout.close()
+
+    def send(self, frame):
+        self._process.stdin.write(struct.pack(">H", len(frame)) + frame)
+        self._process.stdin.flush()
+
+    def frames(self):
+        """Those that have come out since this was last asked."""
+        frames, self._frames = self._frames, []
+        return frames
+
+    def _gather(self):
+        while (frame := self._read()) is not None:
+            self._frames.append(frame)
+
+    def _read(self):
+        size = self._process.stdout.read(2)
+        if len(size) < 2:
+            return None
+        return self._process.stdout.read(struct.unpack(">H", size)[0])
 
 
 def test_tap_is_made_and_goes(hosts):
@@ -72,12 +116,12 @@ def test_misuse(hosts):
     refused(host, "tap", "vm1", "--ifname", "eth0", code=2)
 
 
+@pytest.mark.guests
 def test_frames_pass_and_the_agent_may_go(hosts):
     a, b = hosts
     row = a.weft_json("tap", "vm1")
     far = Endpoint(b, "far")
-    fd = open_tap(a, "wf-vm1")
-    try:
+    with Tap(a, "wf-vm1") as tap:
         from scapy.layers.inet import ICMP, IP
         from scapy.layers.l2 import Ether
         mine = row["ip"][0].split("/")[0]
@@ -90,17 +134,10 @@ def test_frames_pass_and_the_agent_may_go(hosts):
                 a.wait_healthy()
 
             def answered():
-                os.write(fd, frame)
-                try:
-                    while True:
-                        got = Ether(os.read(fd, 2000))
-                        if ICMP in got and got[ICMP].type == 0:
-                            return True
-                except BlockingIOError:
-                    return False
+                tap.send(frame)
+                return any(ICMP in got and got[ICMP].type == 0
+                           for got in map(Ether, tap.frames()))
             wait_for(answered, 5, "an answer comes out of the tap", 0.05)
-    finally:
-        os.close(fd)
 
 
 def test_deleted_tap_is_made_again(hosts):
@@ -124,8 +161,7 @@ def test_tap_of_a_program_is_taken_over(hosts):
 def test_scripts_for_qemu(hosts):
     """qemu makes the tap, then calls the script with its name."""
     host = hosts[0]
-    fd = open_tap(host, "wf-vm3")
-    try:
+    with Tap(host, "wf-vm3"):
         mac = "02:00:00:00:00:33"
         host.run([TOP / "agent" / "qemu" / "weft-ifup", "wf-vm3"],
                  env={"WEFT_MAC": mac, "WEFT_NETWORK": "blue"})
@@ -133,7 +169,5 @@ def test_scripts_for_qemu(hosts):
         assert row["mac"] == mac and row["state"] == "up"
         host.run([TOP / "agent" / "qemu" / "weft-ifdown", "wf-vm3"])
         assert "vm3" not in host.weft("endpoint", "list").stdout
-    finally:
-        os.close(fd)
     assert host.run([TOP / "agent" / "qemu" / "weft-ifup", "tap0"],
                     check=False).returncode == 1

@@ -58,6 +58,7 @@ def test_one_port_a_peer_named_after_it(lab):
         assert tunnels(a)[peer.name]["tunnel"] == port
 
 
+@pytest.mark.guests
 def test_a_dead_peer_is_told_and_nobody_else(lab):
     a, c = lab["hosta"], lab["hostc"]
     assert {n: t["bfd"] for n, t in tunnels(a).items()} \

@@ -117,10 +117,10 @@ test_what_is_not_known_yet(void **state OVS_UNUSED)
 }
 
 static void
-expect_upcalls(const struct verdict_upcalls *u, int handlers,
-               long long int now, const char *text)
+expect_upcalls(const struct verdict_upcalls *u, long long int now,
+               const char *text)
 {
-    char *said = verdict_upcalls(u, "ovs-system", handlers, now);
+    char *said = verdict_upcalls(u, "ovs-system", now);
     if (text) {
         assert_non_null(said);
         assert_string_equal(said, text);
@@ -130,70 +130,71 @@ expect_upcalls(const struct verdict_upcalls *u, int handlers,
     free(said);
 }
 
-#define LOSES "datapath ovs-system loses the packets that it has no flow for: "
-#define NO_HANDLER ": ovs-vswitchd has no handler thread, as happens when " \
-    "its first bridge is made within 10 s of the boot; \"systemctl restart " \
-    "openvswitch-switch\" cures it"
-#define BUSY "; is the host overloaded?  If it goes on, \"systemctl restart " \
-    "openvswitch-switch\" cures it"
+#define LOSES "datapath ovs-system loses packets that it has no flow for: "
+#define LOSES_ALL \
+    "datapath ovs-system loses all packets that it has no flow for: "
+#define RESTART "\"systemctl restart openvswitch-switch\" cures it"
+#define DEAF "ovs-vswitchd does not listen, as happens when its first " \
+    "bridge is made within 10 s of the boot: " RESTART
+#define BUSY "is the host overloaded?  If it goes on, " RESTART
 
 static void
 test_steady_is_well(void **state OVS_UNUSED)
 {
     struct verdict_upcalls u = { .known = false };
-    expect_upcalls(&u, 2, 1000, NULL);
-    verdict_upcalls_note(&u, 70, 1000);     /* Lost before we looked. */
-    verdict_upcalls_note(&u, 70, 6000);
-    expect_upcalls(&u, 2, 6000, NULL);
-    expect_upcalls(&u, -1, 6000, NULL);
+    expect_upcalls(&u, 1000, NULL);
+    verdict_upcalls_note(&u, 70, 70, 1000);     /* Before we looked. */
+    verdict_upcalls_note(&u, 70, 90, 6000);
+    expect_upcalls(&u, 6000, NULL);
 }
 
 static void
 test_rising_is_told_until_it_stands(void **state OVS_UNUSED)
 {
     struct verdict_upcalls u = { .known = false };
-    verdict_upcalls_note(&u, 70, 1000);
-    verdict_upcalls_note(&u, 75, 6000);
-    expect_upcalls(&u, 2, 6000, LOSES "5, the last 0 s ago" BUSY);
-    verdict_upcalls_note(&u, 80, 11000);
-    expect_upcalls(&u, -1, 13000, LOSES "10, the last 2 s ago" BUSY);
-    verdict_upcalls_note(&u, 80, 40000);
-    expect_upcalls(&u, 2, 40000, LOSES "10, the last 29 s ago" BUSY);
-    verdict_upcalls_note(&u, 80, 41000);
-    expect_upcalls(&u, 2, 41000, NULL);
-    verdict_upcalls_note(&u, 81, 99000);    /* Another time, from 0. */
-    expect_upcalls(&u, 2, 99000, LOSES "1, the last 0 s ago" BUSY);
+    verdict_upcalls_note(&u, 70, 100, 1000);
+    verdict_upcalls_note(&u, 75, 110, 6000);
+    expect_upcalls(&u, 6000, LOSES "5, the last 0 s ago; " BUSY);
+    verdict_upcalls_note(&u, 80, 120, 11000);
+    expect_upcalls(&u, 13000, LOSES "10, the last 2 s ago; " BUSY);
+    verdict_upcalls_note(&u, 80, 120, 40000);
+    expect_upcalls(&u, 40000, LOSES "10, the last 29 s ago; " BUSY);
+    verdict_upcalls_note(&u, 80, 120, 41000);
+    expect_upcalls(&u, 41000, NULL);
+    verdict_upcalls_note(&u, 81, 130, 99000);   /* Another time, from 0. */
+    expect_upcalls(&u, 99000, LOSES "1, the last 0 s ago; " BUSY);
 }
 
 static void
-test_no_handler_is_told_even_if_nothing_comes(void **state OVS_UNUSED)
+test_a_switch_that_does_not_listen(void **state OVS_UNUSED)
 {
     struct verdict_upcalls u = { .known = false };
-    verdict_upcalls_note(&u, 0, 1000);
-    expect_upcalls(&u, 0, 1000, NULL);      /* There is no bridge yet. */
-    verdict_upcalls_note(&u, 3, 6000);
-    expect_upcalls(&u, 0, 7000, LOSES "3, the last 1 s ago" NO_HANDLER);
-    verdict_upcalls_note(&u, 3, 99000);
-    expect_upcalls(&u, 0, 99000, LOSES "3" NO_HANDLER);
+    verdict_upcalls_note(&u, 0, 0, 1000);
+    expect_upcalls(&u, 1000, NULL);
+    verdict_upcalls_note(&u, 3, 3, 6000);
+    expect_upcalls(&u, 7000, LOSES_ALL "3, the last 1 s ago; " DEAF);
+    verdict_upcalls_note(&u, 9, 8, 11000);      /* One of an action's. */
+    expect_upcalls(&u, 11000, LOSES_ALL "9, the last 0 s ago; " DEAF);
+    verdict_upcalls_note(&u, 9, 10, 16000);     /* It does, now. */
+    expect_upcalls(&u, 16000, LOSES "9, the last 5 s ago; " BUSY);
 }
 
 static void
 test_another_datapath_counts_anew(void **state OVS_UNUSED)
 {
     struct verdict_upcalls u = { .known = false };
-    verdict_upcalls_note(&u, 70, 1000);
-    verdict_upcalls_note(&u, 80, 2000);
-    verdict_upcalls_note(&u, 2, 3000);      /* vswitchd was restarted. */
-    expect_upcalls(&u, 2, 3000, NULL);
-    verdict_upcalls_note(&u, 2, 8000);
-    expect_upcalls(&u, 2, 8000, NULL);
-    verdict_upcalls_note(&u, 4, 9000);
-    expect_upcalls(&u, 2, 9000, LOSES "2, the last 0 s ago" BUSY);
+    verdict_upcalls_note(&u, 70, 200, 1000);
+    verdict_upcalls_note(&u, 80, 220, 2000);
+    verdict_upcalls_note(&u, 2, 5, 3000);       /* It was made again. */
+    expect_upcalls(&u, 3000, NULL);
+    verdict_upcalls_note(&u, 2, 6, 8000);
+    expect_upcalls(&u, 8000, NULL);
+    verdict_upcalls_note(&u, 4, 9, 9000);
+    expect_upcalls(&u, 9000, LOSES "2, the last 0 s ago; " BUSY);
     verdict_upcalls_gone(&u);
-    expect_upcalls(&u, 2, 9000, NULL);
-    expect_upcalls(&u, 0, 9000, NULL);
-    verdict_upcalls_note(&u, 9, 10000);
-    expect_upcalls(&u, 2, 10000, NULL);
+    expect_upcalls(&u, 9000, NULL);
+    verdict_upcalls_note(&u, 9, 20, 10000);
+    expect_upcalls(&u, 10000, NULL);
 }
 
 int
@@ -208,7 +209,7 @@ main(void)
         cmocka_unit_test(test_what_is_not_known_yet),
         cmocka_unit_test(test_steady_is_well),
         cmocka_unit_test(test_rising_is_told_until_it_stands),
-        cmocka_unit_test(test_no_handler_is_told_even_if_nothing_comes),
+        cmocka_unit_test(test_a_switch_that_does_not_listen),
         cmocka_unit_test(test_another_datapath_counts_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
