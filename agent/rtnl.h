@@ -156,9 +156,9 @@ int rtnl_route_append(struct rtnl *, const struct rtnl_route *);
 int rtnl_route_del(struct rtnl *, const struct rtnl_route *); /* -ESRCH. */
 
 /* The interface that a packet to 'dst' leaves by (RTM_GETROUTE); lo's for an
- * address of this host.  '*hop', unless NULL, becomes the gateway, 'dst' itself
- * if there is none, or :: if it is of the other family.  -ENETUNREACH if there
- * is no route. */
+ * address of this host.  '*hop', unless NULL, becomes the gateway, 'dst'
+ * itself if there is none, or :: if it is of the other family.  -ENETUNREACH
+ * if there is no route. */
 int rtnl_route_get(struct rtnl *, const struct in6_addr *dst, int *oif,
                    struct in6_addr *hop);
 

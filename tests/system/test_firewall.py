@@ -78,8 +78,8 @@ def test_a_host_that_is_not_there(lab, address, question):
     lab.write_peers(text + f"\n[peer dead]\naddress = {address}\n")
     try:
         says(a, "BFD is down to dead: tunnel packets sent ",
-             f", received 0: {address} does not answer {question}: is that host up, "
-             "and on this network?")
+             f", received 0: {address} does not answer {question}: is that "
+             "host up, and on this network?")
         assert "hostb" not in problems(a)
     finally:
         lab.write_peers(text)
