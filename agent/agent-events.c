@@ -291,6 +291,13 @@ tunnel_changed(const char *peer, ofp_port_t port, void *a_)
     }
 }
 
+static enum verdict_reach
+probe(const struct in6_addr *remote, enum verdict_reach before, void *a_)
+{
+    struct agent *a = a_;
+    return kernel_probe(a->kernel, remote, before);
+}
+
 static void
 get_attached(struct sset *networks, void *a_)
 {
@@ -341,6 +348,7 @@ const struct ofswitch_events agent_ofswitch_events = {
 
 const struct tunnels_ops agent_tunnels_ops = {
     .report = agent_report,
+    .probe = probe,
     .port_changed = tunnel_changed,
 };
 

@@ -48,6 +48,7 @@ weftd_SOURCES = \
 	agent/retired.c agent/retired.h \
 	agent/rtnl.c agent/rtnl.h \
 	agent/rtnl-inet.c \
+	agent/rtnl-neighbour.c \
 	agent/rtnl-monitor.c \
 	agent/rtnl-parse.c agent/rtnl-parse.h \
 	agent/rtnl-socket.c agent/rtnl-socket.h \

@@ -7,6 +7,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "overlay/address.h"
 #include "overlay/verdict.h"
+#include "packets.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -106,25 +107,33 @@ look_at_shared(const struct agent *a, struct svec *problems)
     }
 }
 
-/* The way to 'address' by the routes of this host.  '*via' is an interface's
- * name, owned by 'link'. */
+/* The way to 'address' by the routes of this host, and whether it is known
+ * ('probed') that somebody is at its end.  '*via' is an interface's name or an
+ * address, in 'text'. */
 static enum verdict_reach
 find_reach(const struct agent *a, const struct in6_addr *address,
-           struct rtnl_link *link, const char **via)
+           enum verdict_reach probed, struct ds *text, const char **via)
 {
     struct rtnl *rtnl = kernel_rtnl(a->kernel);
-    struct rtnl_link phy;
+    struct rtnl_link phy, link;
+    struct in6_addr hop;
     int oif;
-    if (rtnl_route_get(rtnl, address, &oif)) {
+    if (rtnl_route_get(rtnl, address, &oif, &hop)) {
         return REACH_NO_ROUTE;
     } else if (a->underlay
                && !rtnl_link_get(rtnl, SETTINGS_UNDERLAY_BRIDGE, &phy)
                && oif != phy.ifindex
-               && !rtnl_link_get_index(rtnl, oif, link)) {
-        *via = link->name;
+               && !rtnl_link_get_index(rtnl, oif, &link)) {
+        ds_put_cstr(text, link.name);
+        *via = ds_cstr(text);
         return REACH_ELSEWHERE;
+    } else if (!ipv6_addr_equals(&hop, address)) {
+        address_format(&hop, text);
+        *via = ds_cstr(text);
+        /* A gateway that is there does not prove it of what is beyond. */
+        return probed == REACH_SILENT ? REACH_SILENT : REACH_UNKNOWN;
     }
-    return REACH_UNKNOWN;
+    return probed;
 }
 
 /* Why BFD to 'peer', of which 't' tells, is not up.  Owned. */
@@ -146,9 +155,10 @@ why_down(const struct agent *a, const struct peer *peer,
         .received = t->received,
         .up_ago = t->up_until ? time_msec() - t->up_until : -1,
     };
-    struct rtnl_link link;
-    v.reach = find_reach(a, &peer->address, &link, &v.via);
+    struct ds via = DS_EMPTY_INITIALIZER;
+    v.reach = find_reach(a, &peer->address, t->reach, &via, &v.via);
     char *why = verdict_tunnel(&v);
+    ds_destroy(&via);
     ds_destroy(&address);
     return why;
 }

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "agent/kernel.h"
 
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(kernel);
+
+/* An answer that is older is none to what was asked last. */
+enum { ANSWER_MS = 3500 };
 
 struct addresses {
     struct in6_addr *addrs;
@@ -116,10 +120,44 @@ kernel_underlay_mtu(struct kernel *k, const struct in6_addr *address,
         }
     }
     struct rtnl_link link;
-    if (!*ifindex && rtnl_route_get(k->rtnl, address, ifindex)) {
+    if (!*ifindex && rtnl_route_get(k->rtnl, address, ifindex,
+                                    NULL)) {
         *ifindex = 0;
     }
     return rtnl_link_get_index(k->rtnl, *ifindex, &link) ? 0 : link.mtu;
+}
+
+/* Does the neighbour answer?  Has the kernel ask, and says what it heard since
+ * the call before. */
+static enum verdict_reach
+look_at_neighbour(struct kernel *k, int ifindex, const struct in6_addr *ip,
+                  enum verdict_reach before)
+{
+    struct rtnl_neighbour n;
+    if (rtnl_neighbour_get(k->rtnl, ifindex, ip, &n)
+        || n.state & (NUD_NOARP | NUD_PERMANENT)) {
+        return REACH_UNKNOWN;
+    } else if (n.state & (NUD_INCOMPLETE | NUD_DELAY | NUD_PROBE)) {
+        return before;              /* It is being asked. */
+    } else if (n.state & NUD_REACHABLE && n.confirmed < ANSWER_MS) {
+        return REACH_ANSWERS;
+    }
+    (void) rtnl_neighbour_ask(k->rtnl, ifindex, ip,
+                              n.state & (NUD_REACHABLE | NUD_STALE));
+    return n.state & NUD_FAILED ? REACH_SILENT : before;
+}
+
+enum verdict_reach
+kernel_probe(struct kernel *k, const struct in6_addr *address,
+             enum verdict_reach before)
+{
+    int oif;
+    struct in6_addr hop;
+    if (rtnl_route_get(k->rtnl, address, &oif, &hop)
+        || IN6_IS_ADDR_UNSPECIFIED(&hop)) {
+        return REACH_UNKNOWN;       /* health_look() asks for the route. */
+    }
+    return look_at_neighbour(k, oif, &hop, before);
 }
 
 /* Reads the addresses; returns whether they are others than before.  The

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include "agent/rtnl.h"
 #include "overlay/model.h"
+#include "overlay/verdict.h"
 
 struct kernel;
 
@@ -35,5 +36,13 @@ bool kernel_has_address(const struct kernel *, int ifindex,
  * leaves by, and its ifindex; both 0 if neither is known. */
 int kernel_underlay_mtu(struct kernel *, const struct in6_addr *address,
                         int *ifindex);
+
+/* Does 'address', or the gateway to it, answer ARP or neighbour discovery?
+ * REACH_ANSWERS, REACH_SILENT or REACH_UNKNOWN.  To be called every few
+ * seconds while it is to be known: the kernel asks meanwhile.  'before' is
+ * what the call before said, at first REACH_UNKNOWN. */
+enum verdict_reach kernel_probe(struct kernel *,
+                                const struct in6_addr *address,
+                                enum verdict_reach before);
 
 #endif /* agent/kernel.h */

@@ -25,7 +25,7 @@ static int dump_link_routes(struct rtnl *, int family, int oif,
                             uint8_t protocol, struct ofpbuf *items);
 static int ip_family(const struct in6_addr *);
 static const void *ip_bytes(const struct in6_addr *, size_t *size);
-static void oif_reply(const struct nlmsghdr *, void *oif);
+static void way_reply(const struct nlmsghdr *, void *way);
 
 static int route_change(struct rtnl *, const struct rtnl_route *, uint16_t type,
                         uint16_t flags);
@@ -182,10 +182,17 @@ route_change(struct rtnl *rtnl, const struct rtnl_route *route, uint16_t type,
     return rtnl_transact(rtnl, NULL, NULL, NULL);
 }
 
+/* What a route lookup says. */
+struct way {
+    int oif;
+    struct in6_addr hop;
+};
+
 int
-rtnl_route_get(struct rtnl *rtnl, const struct in6_addr *dst, int *oif)
+rtnl_route_get(struct rtnl *rtnl, const struct in6_addr *dst, int *oif,
+               struct in6_addr *hop)
 {
-    *oif = 0;
+    struct way way = { .hop = *dst };
 
     struct nlmsghdr *nlh = rtnl_put(rtnl, RTM_GETROUTE, 0);
     struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof *rtm);
@@ -194,7 +201,11 @@ rtnl_route_get(struct rtnl *rtnl, const struct in6_addr *dst, int *oif)
     rtm->rtm_family = ip_family(dst);
     rtm->rtm_dst_len = 8 * size;
     put_ip(nlh, RTA_DST, dst);
-    int error = rtnl_transact(rtnl, NULL, oif_reply, oif);
+    int error = rtnl_transact(rtnl, NULL, way_reply, &way);
+    *oif = way.oif;
+    if (hop) {
+        *hop = way.hop;
+    }
     return error ? error : *oif ? 0 : -ENETUNREACH;
 }
 
@@ -372,9 +383,9 @@ ip_bytes(const struct in6_addr *ip, size_t *size)
 }
 
 static void
-oif_reply(const struct nlmsghdr *nlh, void *oif_)
+way_reply(const struct nlmsghdr *nlh, void *way_)
 {
-    int *oif = oif_;
+    struct way *way = way_;
     const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
     if (nlh->nlmsg_type != RTM_NEWROUTE
         || mnl_nlmsg_get_payload_len(nlh) < sizeof *rtm
@@ -386,7 +397,11 @@ oif_reply(const struct nlmsghdr *nlh, void *oif_)
     const struct nlattr *attr;
     mnl_attr_for_each (attr, nlh, sizeof *rtm) {
         if (mnl_attr_get_type(attr) == RTA_OIF) {
-            *oif = rtnl_parse_u32(attr);
+            way->oif = rtnl_parse_u32(attr);
+        } else if (mnl_attr_get_type(attr) == RTA_VIA
+                   || (mnl_attr_get_type(attr) == RTA_GATEWAY
+                       && !rtnl_parse_ip(attr, rtm->rtm_family, &way->hop))) {
+            way->hop = in6addr_any;
         }
     }
 }

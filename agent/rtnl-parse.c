@@ -20,7 +20,6 @@ static uint8_t parse_u8(const struct nlattr *);
 static void parse_string(const struct nlattr *, char *, size_t size);
 static bool parse_in6(const void *, size_t size, int family,
                       struct in6_addr *);
-static bool parse_ip(const struct nlattr *, int family, struct in6_addr *);
 
 bool
 rtnl_parse_link(const struct nlmsghdr *nlh, void *item)
@@ -93,11 +92,11 @@ rtnl_parse_addr(const struct nlmsghdr *nlh, void *item)
     mnl_attr_for_each (attr, nlh, sizeof *ifa) {
         uint16_t type = mnl_attr_get_type(attr);
         if (type == IFA_LOCAL) {
-            has_local = parse_ip(attr, ifa->ifa_family, &addr->ip.addr);
+            has_local = rtnl_parse_ip(attr, ifa->ifa_family, &addr->ip.addr);
         } else if (type == IFA_ADDRESS) {
-            has_address = parse_ip(attr, ifa->ifa_family, &addr->peer);
+            has_address = rtnl_parse_ip(attr, ifa->ifa_family, &addr->peer);
         } else if (type == IFA_BROADCAST) {
-            addr->has_broadcast = parse_ip(attr, ifa->ifa_family,
+            addr->has_broadcast = rtnl_parse_ip(attr, ifa->ifa_family,
                                            &addr->broadcast);
         } else if (type == IFA_LABEL) {
             parse_string(attr, addr->label, sizeof addr->label);
@@ -149,14 +148,14 @@ rtnl_parse_route(const struct nlmsghdr *nlh, void *item)
     mnl_attr_for_each (attr, nlh, sizeof *rtm) {
         uint16_t type = mnl_attr_get_type(attr);
         if (type == RTA_DST) {
-            ok &= parse_ip(attr, rtm->rtm_family, &route->dst.addr);
+            ok &= rtnl_parse_ip(attr, rtm->rtm_family, &route->dst.addr);
         } else if (type == RTA_GATEWAY) {
-            ok &= parse_ip(attr, rtm->rtm_family, &route->gateway);
+            ok &= rtnl_parse_ip(attr, rtm->rtm_family, &route->gateway);
             route->has_gateway = true;
         } else if (type == RTA_VIA) {
             ok &= parse_gateway(attr, route);
         } else if (type == RTA_PREFSRC) {
-            ok &= parse_ip(attr, rtm->rtm_family, &route->src);
+            ok &= rtnl_parse_ip(attr, rtm->rtm_family, &route->src);
             route->has_src = true;
         } else if (type == RTA_OIF) {
             route->oif = rtnl_parse_u32(attr);
@@ -272,8 +271,8 @@ parse_in6(const void *data, size_t size, int family, struct in6_addr *ip)
     return false;
 }
 
-static bool
-parse_ip(const struct nlattr *attr, int family, struct in6_addr *ip)
+bool
+rtnl_parse_ip(const struct nlattr *attr, int family, struct in6_addr *ip)
 {
     return parse_in6(mnl_attr_get_payload(attr),
                      mnl_attr_get_payload_len(attr), family, ip);

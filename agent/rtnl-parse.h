@@ -17,6 +17,7 @@ bool rtnl_parse_addr(const struct nlmsghdr *nlh, void *item);
 bool rtnl_parse_route(const struct nlmsghdr *nlh, void *item);
 
 /* The value of an attribute, 0 if it is too short for one. */
+bool rtnl_parse_ip(const struct nlattr *, int family, struct in6_addr *);
 uint32_t rtnl_parse_u32(const struct nlattr *);
 
 #endif /* agent/rtnl-parse.h */

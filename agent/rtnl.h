@@ -156,8 +156,23 @@ int rtnl_route_append(struct rtnl *, const struct rtnl_route *);
 int rtnl_route_del(struct rtnl *, const struct rtnl_route *); /* -ESRCH. */
 
 /* The interface that a packet to 'dst' leaves by (RTM_GETROUTE); lo's for an
- * address of this host.  -ENETUNREACH if there is none. */
-int rtnl_route_get(struct rtnl *, const struct in6_addr *dst, int *oif);
+ * address of this host.  '*hop', unless NULL, becomes the gateway, 'dst'
+ * itself if there is none, or :: if it is of the other family.  -ENETUNREACH
+ * if there is no route. */
+int rtnl_route_get(struct rtnl *, const struct in6_addr *dst, int *oif,
+                   struct in6_addr *hop);
+
+/* What the kernel's neighbour table (ARP, neighbour discovery) has. */
+struct rtnl_neighbour {
+    uint16_t state;                 /* NUD_*; NUD_NONE: no such entry. */
+    long long int confirmed;        /* ms since it answered last. */
+};
+int rtnl_neighbour_get(struct rtnl *, int ifindex, const struct in6_addr *,
+                       struct rtnl_neighbour *);
+/* Has the kernel ask for it: by broadcast or multicast, or if 'valid' (it has
+ * a MAC) by asking there.  Returns at once. */
+int rtnl_neighbour_ask(struct rtnl *, int ifindex, const struct in6_addr *,
+                       bool valid);
 
 /* Turns the transmit checksum offload of 'ifname' in the socket's namespace
  * off (ETHTOOL_STXCSUM), or back on. */

@@ -46,6 +46,7 @@ struct entry {
     bool counted;                   /* As in struct tunnel_status. */
     uint64_t sent_before, received_before;      /* When they began. */
     uint64_t sent, received;        /* Since then. */
+    enum verdict_reach reach;       /* While it is down. */
     struct plan share;              /* What the switch has of it. */
 };
 
@@ -188,6 +189,7 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
                                       && port->bfd != BFD_UP)) {
         e->counted_from = 0;
         e->counted = false;
+        e->reach = REACH_UNKNOWN;
     }
     if (port->bfd != BFD_UP) {
         e->up_until = e->bfd == BFD_UP ? time_msec() : e->up_until;
@@ -284,15 +286,17 @@ tunnels_counters(struct tunnels *t, ofp_port_t port, uint64_t sent,
     }
 }
 
-/* Asks for the counters of what is down, and for no others'. */
+/* Asks for the counters of what is down, and whether its other end is there;
+ * of no others. */
 static void
 count(struct tunnels *t)
 {
     t->count_at = LLONG_MAX;
     struct shash_node *node;
     SHASH_FOR_EACH (node, &t->entries) {
-        const struct entry *e = node->data;
+        struct entry *e = node->data;
         if (e->ofport && e->bfd != BFD_UP) {
+            e->reach = t->ops->probe(&e->there.remote, e->reach, t->aux);
             ofswitch_ask_counters(t->sw, e->ofport);
             t->count_at = time_msec() + COUNT_MS;
         }
@@ -394,6 +398,7 @@ tunnels_status(const struct tunnels *t, const char *peer,
         .counted = e && e->counted,
         .sent = e ? e->sent : 0,
         .received = e ? e->received : 0,
+        .reach = e ? e->reach : REACH_UNKNOWN,
     };
 }
 

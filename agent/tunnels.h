@@ -11,6 +11,7 @@
 #include "openvswitch/json.h"
 #include "overlay/model.h"
 #include "overlay/plan.h"
+#include "overlay/verdict.h"
 #include "ovsdb/switchdb.h"
 
 struct tunnels;
@@ -19,6 +20,10 @@ struct tunnels_ops {
     /* Something worth telling the user happened to a tunnel. */
     void (*report)(void *aux, const char *format, ...)
         OVS_PRINTF_FORMAT(2, 3);
+    /* Called every few seconds while a tunnel is down: does the other end
+     * answer at all?  'before' is what was returned last. */
+    enum verdict_reach (*probe)(const struct in6_addr *remote,
+                                enum verdict_reach before, void *aux);
     /* The tunnel to a peer has another OpenFlow port; 0: none. */
     void (*port_changed)(const char *peer, ofp_port_t, void *aux);
 };
@@ -80,6 +85,7 @@ struct tunnel_status {
     bool counted;                   /* The two below are known: packets since
                                      * it went down, or was made. */
     uint64_t sent, received;
+    enum verdict_reach reach;
 };
 void tunnels_status(const struct tunnels *, const char *peer,
                     struct tunnel_status *);

@@ -15,7 +15,7 @@ NOTICED = 15
 
 @pytest.fixture(scope="module")
 def lab(request):
-    with shared_lab(request, 2) as shared:
+    with shared_lab(request, 2, underlay="both") as shared:
         shared.wait_healthy()
         yield shared
 
@@ -50,7 +50,7 @@ def test_a_firewall_between(lab):
     with firewall(lab, (a, b), (b, a)):
         for host, peer in ((a, "hostb"), (b, "hosta")):
             says(host, f"BFD is down to {peer}: tunnel packets sent ",
-                 ", received 0: ", "UDP 4789 open in the firewalls between?",
+                 ", received 0: is UDP 4789 open in the firewalls between?",
                  "it was up until")
         row = tunnels(a)["hostb"]
         assert row["sent"] > 0 and row["received"] == 0
@@ -67,6 +67,32 @@ def test_a_firewall_one_way(lab):
         says(b, "BFD is down to hosta: tunnel packets sent ", ", received 0: ",
              "UDP 4789 open in the firewalls between?")
         assert tunnels(a)["hostb"]["received"] > 0
+
+
+@pytest.mark.parametrize("address, question", [
+    ("192.168.50.99", "ARP"), ("fd50::99", "neighbour discovery")])
+def test_a_host_that_is_not_there(lab, address, question):
+    """Not said of one behind a firewall: see above."""
+    a, b = lab.hosts
+    text = lab.peers_text()
+    lab.write_peers(text + f"\n[peer dead]\naddress = {address}\n")
+    try:
+        says(a, "BFD is down to dead: tunnel packets sent ",
+             f", received 0: {address} does not answer {question}: is that "
+             "host up, and on this network?")
+        assert "hostb" not in problems(a)
+    finally:
+        lab.write_peers(text)
+    lab.wait_healthy()
+
+
+def test_a_host_that_died(make_lab):
+    """It answered until then."""
+    a, b = make_lab().hosts
+    a.wait_healthy()
+    b.power_off()
+    says(a, f"{b.address} does not answer ARP: is that host up, and on this "
+         "network? (it was up until")
 
 
 def test_no_way_to_a_peer(lab):
