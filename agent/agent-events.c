@@ -85,7 +85,8 @@ static void
 flows_wanted(struct plan *plan, void *a_)
 {
     struct agent *a = a_;
-    compile_static(a->remotes != NULL, plan);
+    struct compile_mode mode = agent_mode(a);
+    compile_static(&mode, plan);
     struct shash_node *node;
     SHASH_FOR_EACH (node, &a->networks) {
         plan_merge(plan, node->data);

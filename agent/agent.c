@@ -262,6 +262,15 @@ agent_is_clean(struct agent *a, char **errorp)
     return true;
 }
 
+struct compile_mode
+agent_mode(const struct agent *a)
+{
+    return (struct compile_mode) {
+        .known = a->settings->shared,
+        .kernel = a->datapath && !strcmp(a->datapath, "system"),
+    };
+}
+
 static bool
 kernel_has_openvswitch(void)
 {
@@ -284,6 +293,11 @@ decide_datapath(struct agent *a)
     }
     endpoints_set_netdev(a->endpoints, !strcmp(a->datapath, "netdev"));
     external_set_netdev(a->external, !strcmp(a->datapath, "netdev"));
+    if (directory_list(a->directory)) {     /* Compiled for the other one. */
+        networks_update(a);
+        endpoints_set_list(a->endpoints, directory_list(a->directory),
+                           &a->slots);
+    }
     if (a->underlay && strcmp(a->datapath, "netdev")) {
         ovs_fatal(0, "--underlay=%s is only for the netdev datapath; the "
                   "datapath here is %s", a->settings->underlay, a->datapath);
@@ -329,8 +343,8 @@ run_switch(struct agent *a)
         a->connecting = false;
         ofswitch_disconnect(a->sw);
     }
-    if (a->adopted && directory_list(a->directory) && !a->connecting
-        && !foreign) {
+    if (a->adopted && a->datapath && directory_list(a->directory)
+        && !a->connecting && !foreign) {
         a->connecting = true;
         ofswitch_connect(a->sw);
     }

@@ -26,6 +26,7 @@
 #include "agent/upcalls.h"
 #include "agent/zones.h"
 #include "ovsdb/switchdb.h"
+#include "overlay/compile.h"
 #include "simap.h"
 
 struct agent {
@@ -75,6 +76,9 @@ void agent_init(struct agent *, const struct settings *, struct event_base *);
 void agent_finish(struct agent *);
 void agent_run(struct agent *);
 void agent_wait(struct agent *);
+
+/* For overlay/compile.h, as far as the datapath is known. */
+struct compile_mode agent_mode(const struct agent *);
 
 /* Reads a file again, even if it looks the same. */
 void agent_reread(struct agent *);

@@ -229,8 +229,11 @@ attachment_update_share(struct endpoints *e, struct attachment *a)
         }
     }
     if (a->vni && a->ofport && a->state != S_LEAVING && !a->displaced) {
-        compile_endpoint(&a->ep, net, simap_get(e->slots, net->name),
-                         a->ofport, &now);
+        const struct compile_place place = {
+            .mode.kernel = !e->netdev,
+            .slot = simap_get(e->slots, net->name),
+        };
+        compile_endpoint(&a->ep, net, &place, a->ofport, &now);
     }
     if (!plan_equal(&a->share, &now)) {
         ofswitch_change(e->sw, &a->share, &now);

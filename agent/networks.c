@@ -110,7 +110,7 @@ set_network(struct agent *a, const char *name, const struct network *net)
     struct plan now = PLAN_INITIALIZER(&now);
     if (net) {
         struct compile_place place = {
-            .known = a->settings->shared,
+            .mode = agent_mode(a),
             .slot = simap_get(&a->slots, name),
             .external = external_ofport(a->external),
             .mtu = a->mtu,

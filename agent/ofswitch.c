@@ -64,6 +64,7 @@ struct ofswitch {
     ovs_be32 barrier_xid;       /* Ends S_READING. */
     bool reread;                /* Not the first reading of a connection. */
     bool repair;                /* The reading is for what others changed. */
+    bool drifted;               /* The next one will be. */
     long long int reread_at;    /* When to read again; LLONG_MAX: need not. */
     struct ofswitch_bundles bundles;
     char *error;                /* Of a bundle, or NULL. */
@@ -125,7 +126,7 @@ ofswitch_run(struct ofswitch *sw)
     if (sw->state == S_DOWN || connection != sw->connection) {
         forget_connection(sw);
         sw->connection = connection;
-        sw->reread = sw->repair = false;
+        sw->reread = sw->drifted = false;
         start_reading(sw);
     }
     for (int i = 0; i < READ_MAX && rconn_is_connected(sw->rconn); i++) {
@@ -137,7 +138,7 @@ ofswitch_run(struct ofswitch *sw)
         ofpbuf_delete(msg);
     }
     if (sw->state == S_SYNCED && time_msec() >= sw->reread_at) {
-        sw->reread = sw->repair = true;
+        sw->reread = true;
         start_reading(sw);
     }
 }
@@ -225,7 +226,6 @@ void
 ofswitch_compare(struct ofswitch *sw)
 {
     if (sw->state == S_SYNCED) {
-        sw->repair = sw->reread_at != LLONG_MAX;
         sw->reread = true;
         start_reading(sw);
     }
@@ -264,6 +264,8 @@ start_reading(struct ofswitch *sw)
     (void) send_bundle(sw);         /* What waits is to be read back, too. */
     plan_clear(&sw->observed);
     sw->reread_at = LLONG_MAX;
+    sw->repair = sw->drifted;
+    sw->drifted = false;
     sw->state = S_READING;
     sw->events->reading(sw->aux);
 
@@ -351,6 +353,7 @@ read_counters(struct ofswitch *sw, struct ofpbuf *msg)
 static void
 reread_after(struct ofswitch *sw, int delay_ms)
 {
+    sw->drifted = true;
     sw->reread_at = MIN(sw->reread_at, time_msec() + delay_ms);
 }
 

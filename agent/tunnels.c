@@ -471,7 +471,8 @@ update_share(struct tunnels *t, struct entry *e)
 {
     struct plan now = PLAN_INITIALIZER(&now);
     if (e->ofport) {
-        compile_peer(e->there.id, e->ofport, t->known, &now);
+        const struct compile_mode mode = { .known = t->known };
+        compile_peer(e->there.id, e->ofport, &mode, &now);
     }
     ofswitch_change(t->sw, &e->share, &now);
     plan_swap(&e->share, &now);

@@ -34,6 +34,10 @@ answer_compose(enum answer_why why, const struct answer_context *ctx,
 
     case WHY_DNS_PEER:
         return dns_answer_peer(ctx, frame, size, reply);
+
+    case WHY_NEIGHBOUR:
+        return neighbour_adv_answer(ctx, frame, size, reply);
+
     case WHY_TTL:
     case WHY_TOO_BIG:
     case WHY_UNREACHABLE:

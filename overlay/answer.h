@@ -23,6 +23,8 @@ enum answer_why {
     WHY_PORT,                       /* To the gateway itself, which has no such
                                      * port. */
     WHY_DNS_PEER,                   /* A query that a peer could not answer. */
+    WHY_NEIGHBOUR,                  /* Neighbour solicitation for the gateway,
+                                     * where the switch has no answer. */
 };
 
 /* Everything that an answer depends on. */

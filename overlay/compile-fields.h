@@ -28,6 +28,7 @@
 /* Of what is asked of the peers' agents. */
 #define ASK_MAC "0e:57:00:00:00:03"
 
+#define UNICAST "00:00:00:00:00:00/01:00:00:00:00:00"
 #define MULTICAST "01:00:00:00:00:00/01:00:00:00:00:00"
 
 /* Of the destination's low 8 bytes, an address that Linux makes of a MAC has

@@ -145,11 +145,31 @@ is_dns(const struct network *net, const struct in6_addr *addr)
     return false;
 }
 
+/* A solicitation for the gateway's 'ip', which is the agent's to answer where
+ * the switch cannot. */
 static void
-compile_gateway_address(const struct network *net, const struct in6_addr *addr,
-                        uint64_t cookie, struct plan *plan)
+compile_gateway_nd(uint32_t vni, const struct compile_place *place,
+                   const char *ip, uint64_t cookie, struct plan *plan)
 {
     static const struct eth_addr mac = GATEWAY_MAC;
+    if (!place->mode.kernel) {
+        compile_nd_answer(PEER"=0,", vni, ip, mac,
+                          ND_RSO_ROUTER | ND_RSO_SOLICITED | ND_RSO_OVERRIDE,
+                          cookie, plan);
+        return;
+    }
+    plan_add_flow(plan, TABLE_RESPOND, 100, cookie,
+                  PEER"=0,"NET"=%"PRIu32",icmp6,icmp_type=135,icmp_code=0,"
+                  "nd_target=%s actions="PUNT, vni, ip, WHY_NEIGHBOUR,
+                  TABLE_PUNT);
+}
+
+static void
+compile_gateway_address(const struct network *net,
+                        const struct compile_place *place,
+                        const struct in6_addr *addr, uint64_t cookie,
+                        struct plan *plan)
+{
     char *ip = compile_address_text(addr);
 
     if (address_is_v4(addr)) {
@@ -157,7 +177,7 @@ compile_gateway_address(const struct network *net, const struct in6_addr *addr,
                       PEER"=0,"NET"=%"PRIu32",arp,arp_op=1,arp_tpa=%s actions="
                       ARP_ANSWER(GW, "%s"), net->vni, ip, ip);
     } else {
-        compile_nd_answer(PEER"=0,", net->vni, ip, mac, cookie, plan);
+        compile_gateway_nd(net->vni, place, ip, cookie, plan);
     }
     char *match = xasprintf(NET"=%"PRIu32",", net->vni);
     compile_self(TABLE_GATEWAY, 110, match, addr, is_dns(net, addr), cookie,
@@ -256,7 +276,7 @@ compile_gateway_network(const struct network *net,
         if (!has_gateway(net, i)) {
             continue;
         }
-        compile_gateway_address(net, &net->gateways[i], cookie, plan);
+        compile_gateway_address(net, place, &net->gateways[i], cookie, plan);
         compile_prefix(net, &net->subnets[i], cookie, plan);
         if (net->n_routes) {
             compile_nexthop(net, &net->subnets[i], NULL, cookie, plan);
@@ -281,7 +301,7 @@ compile_gateway_network(const struct network *net,
     if (any[false]) {
         struct in6_addr ll = address_link_local(mac);
         char *ip = compile_address_text(&ll);
-        compile_nd_answer(PEER"=0,", net->vni, ip, mac, cookie, plan);
+        compile_gateway_nd(net->vni, place, ip, cookie, plan);
         free(ip);
     }
     for (size_t i = 0; i < net->n_routes; i++) {
@@ -391,24 +411,53 @@ compile_publish(const struct endpoint *ep, const struct network *net,
     }
 }
 
+static void
+compile_made_up_one(const struct endpoint *ep, ofp_port_t port,
+                    const char *wanted, uint64_t cookie, struct plan *plan)
+{
+    plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
+                  "in_port=%d,dl_src="ETH_ADDR_FMT",icmp6,%s,"
+                  "ipv6_src=fe80::/10 actions=goto_table:%d",
+                  ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac), wanted,
+                  TABLE_GUARD);
+}
+
+/* Asks for an address of the gateway's. */
+static void
+compile_made_up_target(const struct endpoint *ep, ofp_port_t port,
+                       const struct in6_addr *target, uint64_t cookie,
+                       struct plan *plan)
+{
+    char *ip = compile_address_text(target);
+    char *wanted = xasprintf("icmp_type=135,icmp_code=0,nd_target=%s", ip);
+    compile_made_up_one(ep, port, wanted, cookie, plan);
+    free(wanted);
+    free(ip);
+}
+
 /* A client may have made up its link-local address (RFC 7217), which nobody
  * here knows to be its own.  To find the gateway it needs no more than these;
  * no other endpoint sees them, so they can tell nobody a wrong neighbour. */
 static void
-compile_made_up(const struct endpoint *ep, ofp_port_t port, uint64_t cookie,
-                struct plan *plan)
+compile_made_up(const struct endpoint *ep, const struct network *net,
+                const struct compile_place *place, ofp_port_t port,
+                uint64_t cookie, struct plan *plan)
 {
-    static const char *const wanted[] = {
-        "icmp_type=133,icmp_code=0",
-        "icmp_type=135,icmp_code=0,dl_dst="MULTICAST,
-        "icmp_type=135,icmp_code=0,dl_dst="GW,
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-        plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
-                      "in_port=%d,dl_src="ETH_ADDR_FMT",icmp6,%s,"
-                      "ipv6_src=fe80::/10 actions=goto_table:%d",
-                      ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac), wanted[i],
-                      TABLE_GUARD);
+    compile_made_up_one(ep, port, "icmp_type=133,icmp_code=0", cookie, plan);
+    if (!place->mode.kernel) {
+        compile_made_up_one(ep, port, "icmp_type=135,icmp_code=0,dl_dst="
+                            MULTICAST, cookie, plan);
+        compile_made_up_one(ep, port, "icmp_type=135,icmp_code=0,dl_dst="GW,
+                            cookie, plan);
+        return;
+    }
+    static const struct eth_addr mac = GATEWAY_MAC;
+    struct in6_addr ll = address_link_local(mac);
+    compile_made_up_target(ep, port, &ll, cookie, plan);
+    for (size_t i = 0; i < net->n_subnets; i++) {
+        if (has_gateway(net, i) && !prefix_is_v4(&net->subnets[i])) {
+            compile_made_up_target(ep, port, &net->gateways[i], cookie, plan);
+        }
     }
 }
 
@@ -416,7 +465,8 @@ compile_made_up(const struct endpoint *ep, ofp_port_t port, uint64_t cookie,
  * (RFC 4861, section 6.2.6). */
 static void
 compile_punts(const struct endpoint *ep, const struct network *net,
-              ofp_port_t port, uint64_t cookie, struct plan *plan)
+              const struct compile_place *place, ofp_port_t port,
+              uint64_t cookie, struct plan *plan)
 {
     int p = ofp_to_u16(port);
     compile_punt(port, cookie, plan);
@@ -436,22 +486,24 @@ compile_punts(const struct endpoint *ep, const struct network *net,
         plan_add_flow(plan, TABLE_GUARD, 210, cookie,
                       "in_port=%d,icmp6,icmp_type=133,icmp_code=0 "
                       "actions="PUNT, p, WHY_SOLICIT, TABLE_PUNT);
-        compile_made_up(ep, port, cookie, plan);
+        compile_made_up(ep, net, place, port, cookie, plan);
     }
 }
 
 void
 compile_gateway_endpoint(const struct endpoint *ep, const struct network *net,
-                         uint16_t slot, ofp_port_t port, struct plan *plan)
+                         const struct compile_place *place, ofp_port_t port,
+                         struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_ENDPOINT, ofp_to_u16(port));
     if (!has_gateways(net)) {
         return;
     }
-    compile_punts(ep, net, port, cookie, plan);
+    compile_punts(ep, net, place, port, cookie, plan);
     compile_forwarder(ep, net, port, cookie, plan);
-    for (size_t i = 0; i < ep->n_publishes && slot; i++) {
-        compile_publish(ep, net, &ep->publishes[i], slot, cookie, plan);
+    for (size_t i = 0; i < ep->n_publishes && place->slot; i++) {
+        compile_publish(ep, net, &ep->publishes[i], place->slot, cookie,
+                        plan);
     }
     for (size_t i = 0; i < ep->n_ips; i++) {
         const struct in6_addr *addr = &ep->ips[i].addr;

@@ -28,9 +28,24 @@
 
 enum { MAC_REGISTER = 6 };          /* Of pipeline.def's MAC: xreg6. */
 
-/* ARP and neighbour discovery do not cross a tunnel, in whatever form. */
+/* The peer, into OUT, that owns the link-local address in 'field', whose MAC
+ * is in it, with one bit, set if 'bit', turned over. */
+static char *
+look_up_link_local(const char *field, bool bit)
+{
+    return xasprintf("move:%s[0..23]->OXM_OF_PKT_REG6[0..23],"
+                     "move:%s[40..63]->OXM_OF_PKT_REG6[24..47],"
+                     "load:%d->OXM_OF_PKT_REG6[41],push:NXM_OF_ETH_DST[],"
+                     "move:"MAC"->NXM_OF_ETH_DST[],resubmit(,%d),"
+                     "pop:NXM_OF_ETH_DST[]", field, field, !bit,
+                     TABLE_LEARNED);
+}
+
+/* ARP and neighbour discovery do not cross a tunnel.  Only what a host with
+ * the kernel datapath asks, and is answered, of one endpoint; and only if the
+ * address that it claims is the peer's. */
 static void
-compile_no_discovery(struct plan *plan)
+compile_discovery(struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
     static const enum pipeline_table tables[] = {
@@ -39,15 +54,42 @@ compile_no_discovery(struct plan *plan)
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
         plan_add_flow(plan, tables[i], 300, cookie, "arp actions=drop");
         for (int type = 133; type <= 137; type++) {
+            bool some = (tables[i] == TABLE_OUTPUT
+                         && (type == 135 || type == 136));
             plan_add_flow(plan, tables[i], 300, cookie,
-                          "icmp6,icmp_type=%d actions=drop", type);
+                          "icmp6,icmp_type=%d%s actions=drop", type,
+                          some ? ",dl_dst="MULTICAST : "");
+        }
+    }
+
+    static const struct {
+        int type;
+        const char *claims, *field;
+    } unicasts[] = {
+        { 135, "ipv6_src", "NXM_NX_IPV6_SRC" },
+        { 136, "nd_target", "NXM_NX_ND_TARGET" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(unicasts); i++) {
+        plan_add_flow(plan, TABLE_LEARN, 310, cookie,
+                      "icmp6,icmp_type=%d,icmp_code=0,dl_dst="UNICAST
+                      " actions=move:%s[]->NXM_NX_XXREG2[],resubmit(,%d),"
+                      "goto_table:%d", unicasts[i].type, unicasts[i].field,
+                      TABLE_LOCATED, TABLE_ORIGIN);
+        for (int bit = 0; bit <= 1; bit++) {
+            char *look_up = look_up_link_local(unicasts[i].field, bit);
+            plan_add_flow(plan, TABLE_LEARN, 315, cookie,
+                          "icmp6,icmp_type=%d,icmp_code=0,dl_dst="UNICAST
+                          ",%s="LINK_LOCAL_EUI64" actions=%s,goto_table:%d",
+                          unicasts[i].type, unicasts[i].claims,
+                          bit ? 0x200 : 0, look_up, TABLE_ORIGIN);
+            free(look_up);
         }
     }
 }
 
 /* Who has it?  Nobody here: the directory knows. */
 static void
-compile_answers(struct plan *plan)
+compile_answers(const struct compile_mode *mode, struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
     plan_add_flow(plan, TABLE_RESPOND, 60, cookie,
@@ -59,16 +101,12 @@ compile_answers(struct plan *plan)
                   "move:NXM_NX_ND_TARGET[]->NXM_NX_XXREG2[],"
                   "resubmit(,%d),goto_table:%d", TABLE_LOCATED, TABLE_ASK);
     for (int bit = 0; bit <= 1; bit++) {
-        /* The MAC is in the link-local address, with one bit turned over. */
+        char *look_up = look_up_link_local("NXM_NX_ND_TARGET", bit);
         plan_add_flow(plan, TABLE_RESPOND, 65, cookie,
                       PEER"=0,icmp6,icmp_type=135,icmp_code=0,nd_target="
-                      LINK_LOCAL_EUI64" actions="
-                      "move:NXM_NX_ND_TARGET[0..23]->OXM_OF_PKT_REG6[0..23],"
-                      "move:NXM_NX_ND_TARGET[40..63]->OXM_OF_PKT_REG6[24..47],"
-                      "load:%d->OXM_OF_PKT_REG6[41],push:NXM_OF_ETH_DST[],"
-                      "move:"MAC"->NXM_OF_ETH_DST[],resubmit(,%d),"
-                      "pop:NXM_OF_ETH_DST[],goto_table:%d",
-                      bit ? 0x200 : 0, !bit, TABLE_LEARNED, TABLE_ASK);
+                      LINK_LOCAL_EUI64" actions=%s,goto_table:%d",
+                      bit ? 0x200 : 0, look_up, TABLE_ASK);
+        free(look_up);
     }
 
     plan_add_flow(plan, TABLE_ASK, 100, cookie, OUT"=0 actions=drop");
@@ -79,6 +117,13 @@ compile_answers(struct plan *plan)
                   "move:"MAC"->NXM_NX_ARP_SHA[],"
                   "move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],"
                   "move:NXM_NX_REG5[]->NXM_OF_ARP_SPA[],in_port");
+    if (mode->kernel) {             /* See compile_nd(). */
+        plan_add_flow(plan, TABLE_ASK, 50, cookie,
+                      "icmp6,icmp_type=135,icmp_code=0 actions="
+                      "move:"MAC"->NXM_OF_ETH_DST[],goto_table:%d",
+                      TABLE_OUTPUT);
+        return;
+    }
     plan_add_flow(plan, TABLE_ASK, 50, cookie,
                   "icmp6,icmp_type=135,icmp_code=0 actions="
                   "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"
@@ -95,12 +140,12 @@ compile_answers(struct plan *plan)
 }
 
 void
-compile_known_static(struct plan *plan)
+compile_known_static(const struct compile_mode *mode, struct plan *plan)
 {
     plan_add_flow(plan, TABLE_LEARN, 100, pipeline_cookie(COOKIE_STATIC, 0),
                   "actions="LOOK_UP_SOURCE, TABLE_LEARNED, TABLE_ORIGIN);
-    compile_no_discovery(plan);
-    compile_answers(plan);
+    compile_discovery(plan);
+    compile_answers(mode, plan);
 }
 
 /* What was routed comes from a network of the same domain, which its MAC names,

@@ -18,14 +18,17 @@ static void compile_antispoof_v6(const struct endpoint *, ofp_port_t,
                                  struct plan *);
 static void compile_arp(const struct endpoint *, uint32_t vni, ofp_port_t,
                         const char *ip, uint64_t cookie, struct plan *);
+static void compile_nd(const struct endpoint *, uint32_t vni,
+                       const struct compile_place *, const char *ip,
+                       uint64_t cookie, struct plan *);
 
 void
-compile_static(bool known, struct plan *plan)
+compile_static(const struct compile_mode *mode, struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
 
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
-        if (!known && pipeline_table_is_learned(t->id)) {
+        if (!mode->known && pipeline_table_is_learned(t->id)) {
             continue;               /* The switch's own. */
         } else if (t->miss == TABLE_DROP) {
             plan_add_flow(plan, t->id, 0, cookie, "actions=drop");
@@ -75,8 +78,8 @@ compile_static(bool known, struct plan *plan)
                   TABLE_LEARNED, TABLE_OUTPUT);
 
     compile_gateway_static(plan);
-    if (known) {
-        compile_known_static(plan);
+    if (mode->known) {
+        compile_known_static(mode, plan);
     } else {
         compile_learning(plan);
     }
@@ -116,7 +119,7 @@ compile_network(const struct network *net, const struct compile_place *place,
     uint64_t cookie = pipeline_cookie(COOKIE_NETWORK, net->vni);
     uint32_t group = GROUP_NETWORK(net->vni);
 
-    if (place->known) {
+    if (place->mode.known) {
         compile_known_network(net, plan);
     } else {
         plan_add_flow(plan, TABLE_VNI, 100, cookie,
@@ -147,7 +150,8 @@ compile_learner(uint32_t id, ofp_port_t port, struct plan *plan)
 }
 
 void
-compile_peer(uint32_t id, ofp_port_t port, bool known, struct plan *plan)
+compile_peer(uint32_t id, ofp_port_t port, const struct compile_mode *mode,
+             struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_PEER, id);
 
@@ -157,7 +161,7 @@ compile_peer(uint32_t id, ofp_port_t port, bool known, struct plan *plan)
     plan_add_flow(plan, TABLE_OUTPUT, 100, cookie,
                   PEER"=0,"OUT"=%"PRIu32" actions=move:NXM_NX_REG0[0..23]"
                   "->NXM_NX_TUN_ID[0..23],output:%d", id, ofp_to_u16(port));
-    if (known) {
+    if (mode->known) {
         compile_known_peer(id, plan);
     } else {
         compile_learner(id, port, plan);
@@ -167,7 +171,8 @@ compile_peer(uint32_t id, ofp_port_t port, bool known, struct plan *plan)
 
 void
 compile_endpoint(const struct endpoint *ep, const struct network *net,
-                 uint16_t slot, ofp_port_t port, struct plan *plan)
+                 const struct compile_place *place, ofp_port_t port,
+                 struct plan *plan)
 {
     uint32_t vni = net->vni;
     uint64_t cookie = pipeline_cookie(COOKIE_ENDPOINT, ofp_to_u16(port));
@@ -189,7 +194,7 @@ compile_endpoint(const struct endpoint *ep, const struct network *net,
             compile_arp(ep, vni, port, ds_cstr(&ip), cookie, plan);
         } else {
             compile_antispoof_v6(ep, port, ds_cstr(&ip), cookie, plan);
-            compile_nd_answer("", vni, ds_cstr(&ip), ep->mac, cookie, plan);
+            compile_nd(ep, vni, place, ds_cstr(&ip), cookie, plan);
             any_v6 = true;
         }
         ds_destroy(&ip);
@@ -209,7 +214,7 @@ compile_endpoint(const struct endpoint *ep, const struct network *net,
         address_format(&ll, &ip);
         if (!endpoint_has_ip(ep, &ll)) {
             compile_antispoof_v6(ep, port, ds_cstr(&ip), cookie, plan);
-            compile_nd_answer("", vni, ds_cstr(&ip), ep->mac, cookie, plan);
+            compile_nd(ep, vni, place, ds_cstr(&ip), cookie, plan);
         }
         ds_destroy(&ip);
         plan_add_flow(plan, TABLE_GUARD, 100, cookie,
@@ -218,7 +223,7 @@ compile_endpoint(const struct endpoint *ep, const struct network *net,
                       ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac),
                       TABLE_RESPOND);
     }
-    compile_gateway_endpoint(ep, net, slot, port, plan);
+    compile_gateway_endpoint(ep, net, place, port, plan);
 }
 
 static void
@@ -276,12 +281,32 @@ compile_arp(const struct endpoint *ep, uint32_t vni, ofp_port_t port,
                   vni, ip, ETH_ADDR_ARGS(ep->mac), ETH_ADDR_ARGS(ep->mac), ip);
 }
 
+/* The kernel datapath cannot set all that makes an advertisement: there a
+ * solicitation goes to whom it is about alone, who answers it. */
+static void
+compile_nd(const struct endpoint *ep, uint32_t vni,
+           const struct compile_place *place, const char *ip, uint64_t cookie,
+           struct plan *plan)
+{
+    if (!place->mode.kernel) {
+        compile_nd_answer("", vni, ip, ep->mac,
+                          ND_RSO_SOLICITED | ND_RSO_OVERRIDE, cookie, plan);
+        return;
+    }
+    plan_add_flow(plan, TABLE_RESPOND, 100, cookie,
+                  NET"=%"PRIu32",icmp6,icmp_type=135,icmp_code=0,"
+                  "nd_target=%s actions=set_field:"ETH_ADDR_FMT"->eth_dst,"
+                  "goto_table:%d", vni, ip, ETH_ADDR_ARGS(ep->mac),
+                  TABLE_FORWARD);
+}
+
 /* The advertisement's own fields can be set only where the flow matches an
  * advertisement, so the answer takes two tables (nd_options_type and
  * nd_reserved: ovs-fields(7)). */
 void
 compile_nd_answer(const char *match, uint32_t vni, const char *ip,
-                  struct eth_addr mac, uint64_t cookie, struct plan *plan)
+                  struct eth_addr mac, uint32_t flags, uint64_t cookie,
+                  struct plan *plan)
 {
     plan_add_flow(plan, TABLE_RESPOND, 100, cookie,
                   "%s"NET"=%"PRIu32",icmp6,icmp_type=135,icmp_code=0,"
@@ -292,11 +317,10 @@ compile_nd_answer(const char *match, uint32_t vni, const char *ip,
                   "set_field:%s->ipv6_src,"
                   "set_field:136->icmpv6_type,goto_table:%d",
                   match, vni, ip, ETH_ADDR_ARGS(mac), ip, TABLE_ADVERTISE);
-    /* Solicited and override. */
     plan_add_flow(plan, TABLE_ADVERTISE, 100, cookie,
                   NET"=%"PRIu32",icmp6,icmp_type=136,icmp_code=0,nd_target=%s "
                   "actions=set_field:2->nd_options_type,"
-                  "set_field:0x60000000->nd_reserved,"
+                  "set_field:%#"PRIx32"->nd_reserved,"
                   "set_field:"ETH_ADDR_FMT"->nd_tll,in_port",
-                  vni, ip, ETH_ADDR_ARGS(mac));
+                  vni, ip, flags, ETH_ADDR_ARGS(mac));
 }

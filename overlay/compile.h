@@ -14,17 +14,24 @@
 #include "overlay/model.h"
 #include "overlay/plan.h"
 
-/* 'known', here and below: a directory tells where every MAC and address is,
- * so nothing is learned and nothing flooded to find one (compile-known.c).
- * The same for all that is compiled for one switch.
- *
- * What every switch has: table-miss flows, the group of all peers, what no
- * endpoint may send. */
-void compile_static(bool known, struct plan *);
+/* The same for all that is compiled for one switch. */
+struct compile_mode {
+    bool known;                     /* A directory tells where every MAC and
+                                     * address is, so nothing is learned and
+                                     * nothing flooded to find one
+                                     * (compile-known.c). */
+    bool kernel;                    /* The datapath is the kernel's, which
+                                     * makes no neighbour advertisements. */
+};
 
-/* What a network's flows need to know of its host. */
+/* What every switch has: table-miss flows, the group of all peers, what no
+ * endpoint may send. */
+void compile_static(const struct compile_mode *, struct plan *);
+
+/* What the flows of a network, and of an endpoint in it, need to know of their
+ * host; an endpoint's only 'mode' and 'slot'. */
 struct compile_place {
-    bool known;
+    struct compile_mode mode;
     uint16_t slot;                  /* Its transit address and its zone of
                                      * connection tracking; 0: no way out. */
     ofp_port_t external;            /* The port to the host; 0: none. */
@@ -39,7 +46,8 @@ void compile_external(ofp_port_t port, struct plan *);
 
 /* A peer whose tunnel is the OpenFlow port 'port'.  'id', from 1, is what
  * registers and learned flows call it. */
-void compile_peer(uint32_t id, ofp_port_t port, bool known, struct plan *);
+void compile_peer(uint32_t id, ofp_port_t port, const struct compile_mode *,
+                  struct plan *);
 
 /* An endpoint of another host.  Its flows are many, so they are made one by
  * one, without text. */
@@ -58,12 +66,13 @@ bool compile_remote_parse(const struct plan_flow *, struct compile_remote *,
 /* The group of the peers that have endpoints of a network gets one more. */
 void compile_member(uint32_t vni, ofp_port_t port, struct plan *);
 
-/* An endpoint on port 'port', in network 'net', whose slot is 'slot'. */
+/* An endpoint on port 'port', in network 'net'. */
 void compile_endpoint(const struct endpoint *, const struct network *net,
-                      uint16_t slot, ofp_port_t port, struct plan *);
+                      const struct compile_place *, ofp_port_t port,
+                      struct plan *);
 
 /* Of compile-known.c, called by the above alone. */
-void compile_known_static(struct plan *);
+void compile_known_static(const struct compile_mode *, struct plan *);
 void compile_known_network(const struct network *, struct plan *);
 void compile_known_peer(uint32_t id, struct plan *);
 
@@ -73,11 +82,14 @@ void compile_gateway_network(const struct network *,
                              const struct compile_place *, struct plan *);
 void compile_gateway_learner(uint32_t id, ofp_port_t port, struct plan *);
 void compile_gateway_endpoint(const struct endpoint *, const struct network *,
-                              uint16_t slot, ofp_port_t port, struct plan *);
+                              const struct compile_place *, ofp_port_t port,
+                              struct plan *);
 
 /* RFC 4861, section 7.2.4: answers a solicitation that matches 'match' (may be
- * "") for 'ip' in network 'vni'. */
+ * "") for 'ip' in network 'vni' with 'flags', ND_RSO_*; not on the kernel
+ * datapath. */
 void compile_nd_answer(const char *match, uint32_t vni, const char *ip,
-                       struct eth_addr mac, uint64_t cookie, struct plan *);
+                       struct eth_addr mac, uint32_t flags, uint64_t cookie,
+                       struct plan *);
 
 #endif /* overlay/compile.h */

@@ -12,14 +12,16 @@
 enum {
     CUR_HOP_LIMIT = 64,
     SOLICIT_LEN = 8,                /* RFC 4861, section 4.1. */
+    TARGET = 8,                     /* Section 4.3: where it stands, */
+    NEIGHBOUR_SOLICIT_LEN = 24,     /* and where the options begin. */
     PREFIX_VALID_S = 2592000,       /* Section 6.2.1: 30 days, 7 days. */
     PREFIX_PREFERRED_S = 604800,
     OPT_RDNSS = 25, OPT_DNSSL = 31, /* RFC 8106. */
 };
 
-static bool solicitation_parse(const struct answer_context *,
-                               const void *data, size_t size,
-                               struct in6_addr *src);
+static bool parse(const struct answer_context *, uint8_t type, size_t len,
+                  const void *data, size_t size, struct frame *);
+static bool is_gateway(const struct network *, const struct in6_addr *);
 static bool compose(const struct network *, int mtu, struct eth_addr eth_dst,
                     const struct in6_addr *dst, struct dp_packet *);
 
@@ -32,16 +34,42 @@ bool
 router_adv_answer(const struct answer_context *ctx, const void *frame,
                   size_t size, struct dp_packet *reply)
 {
-    struct in6_addr src;
+    struct in6_addr gateway = address_link_local(
+        (struct eth_addr) GATEWAY_MAC);
+    struct frame f;
 
-    if (!solicitation_parse(ctx, frame, size, &src)) {
+    if (!parse(ctx, ND_ROUTER_SOLICIT, SOLICIT_LEN, frame, size, &f)
+        || (!ipv6_addr_equals(&f.dst, &in6addr_all_routers)
+            && !ipv6_addr_equals(&f.dst, &gateway))) {
         return false;
     }
 
     /* Who has no address yet hears what all hear: RFC 4861, section 6.2.6. */
-    return IN6_IS_ADDR_LINKLOCAL(&src)
-           ? compose(ctx->network, ctx->mtu, ctx->endpoint->mac, &src, reply)
+    return IN6_IS_ADDR_LINKLOCAL(&f.src)
+           ? compose(ctx->network, ctx->mtu, ctx->endpoint->mac, &f.src, reply)
            : router_adv_compose(ctx->network, ctx->mtu, reply);
+}
+
+bool
+neighbour_adv_answer(const struct answer_context *ctx, const void *frame,
+                     size_t size, struct dp_packet *reply)
+{
+    static const struct eth_addr mac = GATEWAY_MAC;
+    struct in6_addr target;
+    struct frame f;
+
+    if (!parse(ctx, ND_NEIGHBOR_SOLICIT, NEIGHBOUR_SOLICIT_LEN, frame, size,
+               &f)
+        || !ipv6_addr_is_set(&f.src)) {
+        return false;
+    }
+    memcpy(&target, f.payload + TARGET, sizeof target);
+    if (!is_gateway(ctx->network, &target)) {
+        return false;
+    }
+    compose_nd_na(reply, mac, ctx->endpoint->mac, &target, &f.src,
+                  htonl(ND_RSO_ROUTER | ND_RSO_SOLICITED | ND_RSO_OVERRIDE));
+    return true;
 }
 
 bool
@@ -62,43 +90,53 @@ router_adv_compose_last(struct dp_packet *packet)
 
 /* --- solicitations ------------------------------------------------------- */
 
-/* RFC 4861, section 6.1.1. */
+/* A solicitation of 'type', whose options begin at 'len': RFC 4861, sections
+ * 6.1.1 and 7.1.1. */
 static bool
-solicitation_parse(const struct answer_context *ctx, const void *data,
-                   size_t size, struct in6_addr *src)
+parse(const struct answer_context *ctx, uint8_t type, size_t len,
+      const void *data, size_t size, struct frame *frame)
 {
-    struct in6_addr gateway = address_link_local(
-        (struct eth_addr) GATEWAY_MAC);
-    struct frame frame;
-
-    if (!frame_parse(&frame, data, size)
+    if (!frame_parse(frame, data, size)
         || !ctx->endpoint
-        || !eth_addr_equals(frame.eth_src, ctx->endpoint->mac)
-        || ipv6_addr_is_multicast(&frame.src)
-        || (!ipv6_addr_equals(&frame.dst, &in6addr_all_routers)
-            && !ipv6_addr_equals(&frame.dst, &gateway))
-        || frame.hop_limit != 255
-        || frame.proto != IPPROTO_ICMPV6 || !frame_is_intact(&frame)
-        || frame.payload_size < SOLICIT_LEN
-        || frame.payload[0] != ND_ROUTER_SOLICIT || frame.payload[1] != 0) {
+        || !eth_addr_equals(frame->eth_src, ctx->endpoint->mac)
+        || ipv6_addr_is_multicast(&frame->src)
+        || frame->hop_limit != 255
+        || frame->proto != IPPROTO_ICMPV6 || !frame_is_intact(frame)
+        || frame->payload_size < len
+        || frame->payload[0] != type || frame->payload[1] != 0) {
         return false;
     }
 
     /* Lengths are in units of 8 bytes. */
-    const uint8_t *p = frame.payload + SOLICIT_LEN;
-    size_t n = frame.payload_size - SOLICIT_LEN;
+    const uint8_t *p = frame->payload + len;
+    size_t n = frame->payload_size - len;
 
     while (n) {
         if (n < 8 || !p[1] || p[1] * 8 > n
             || (p[0] == ND_OPT_SOURCE_LINKADDR
-                && !ipv6_addr_is_set(&frame.src))) {
+                && !ipv6_addr_is_set(&frame->src))) {
             return false;
         }
         n -= p[1] * 8;
         p += p[1] * 8;
     }
-    *src = frame.src;
     return true;
+}
+
+static bool
+is_gateway(const struct network *net, const struct in6_addr *addr)
+{
+    struct in6_addr ll = address_link_local((struct eth_addr) GATEWAY_MAC);
+
+    for (size_t i = 0; i < net->n_subnets; i++) {
+        if (!prefix_is_v4(&net->subnets[i])
+            && ipv6_addr_is_set(&net->gateways[i])
+            && (ipv6_addr_equals(addr, &net->gateways[i])
+                || ipv6_addr_equals(addr, &ll))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- advertisements ------------------------------------------------------ */

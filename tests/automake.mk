@@ -74,7 +74,9 @@ EXTRA_DIST += \
 	tests/golden/run.sh tests/purity.sh \
 	tests/golden/empty.conf tests/golden/empty.flows \
 	tests/golden/page.conf tests/golden/page.flows \
+	tests/golden/kernel.conf tests/golden/kernel.flows \
 	tests/golden/known.conf tests/golden/known.flows \
+	tests/golden/known-kernel.conf tests/golden/known-kernel.flows \
 	tests/golden/two-networks.conf tests/golden/two-networks.flows
 AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir;
 

@@ -398,7 +398,8 @@ send_flows(struct place *all[], int n, bool add)
     for (int i = 0; i < n; i++) {
         if (add) {
             const struct network net = { .vni = vni };
-            compile_endpoint(&all[i]->ep, &net, 0, all[i]->ofport,
+            const struct compile_place place = { .slot = 0 };
+            compile_endpoint(&all[i]->ep, &net, &place, all[i]->ofport,
                              &all[i]->share);
         }
         add_share(&all[i]->share, add);

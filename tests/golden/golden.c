@@ -11,6 +11,7 @@
  *     #! publish HOSTPORT PORT             of the next endpoint, by TCP
  *     #! external PORT                     the port to the host
  *     #! known                             there is a directory
+ *     #! kernel                            the datapath is the kernel's
  *     #! remote VNI PEER MAC IP...         an endpoint of another host
  *     #! member VNI PORT                   its peer's tunnel is PORT
  *
@@ -51,7 +52,8 @@ slot_of(const struct network *net)
 
 static void
 add_endpoint(const struct peerlist *list, char *args,
-             const struct publish *publish, struct plan *plan)
+             const struct compile_mode *mode, const struct publish *publish,
+             struct plan *plan)
 {
     char *save = NULL;
     const char *network = strtok_r(args, " ", &save);
@@ -70,7 +72,8 @@ add_endpoint(const struct peerlist *list, char *args,
         }
     }
     const struct network *net = peerlist_network(list, network);
-    compile_endpoint(&ep, net, slot_of(net), u16_to_ofp(port), plan);
+    const struct compile_place place = { .mode = *mode, .slot = slot_of(net) };
+    compile_endpoint(&ep, net, &place, u16_to_ofp(port), plan);
 }
 
 static void
@@ -109,8 +112,11 @@ compile_scenario(const char *path, struct plan *plan)
     if (error) {
         ovs_fatal(0, "%s", error);
     }
-    bool known = strstr(text, "#! known") != NULL;
-    compile_static(known, plan);
+    const struct compile_mode mode = {
+        .known = strstr(text, "#! known") != NULL,
+        .kernel = strstr(text, "#! kernel") != NULL,
+    };
+    compile_static(&mode, plan);
     unsigned int external = 0;
     const char *line_external = strstr(text, "#! external ");
     if (line_external) {
@@ -121,7 +127,7 @@ compile_scenario(const char *path, struct plan *plan)
     SHASH_FOR_EACH (node, &list->networks) {
         const struct network *net = node->data;
         struct compile_place place = {
-            .known = known,
+            .mode = mode,
             .slot = slot_of(net),
             .external = u16_to_ofp(external),
             .mtu = 1450,
@@ -134,7 +140,7 @@ compile_scenario(const char *path, struct plan *plan)
          line = strtok_r(NULL, "\n", &save)) {
         unsigned int id, port;
         if (sscanf(line, "#! peer %u %u", &id, &port) == 2) {
-            compile_peer(id, u16_to_ofp(port), known, plan);
+            compile_peer(id, u16_to_ofp(port), &mode, plan);
         } else if (sscanf(line, "#! member %u %u", &id, &port) == 2) {
             compile_member(id, u16_to_ofp(port), plan);
         } else if (!strncmp(line, "#! remote ", 10)) {
@@ -143,7 +149,7 @@ compile_scenario(const char *path, struct plan *plan)
             publish.host_port = id;
             publish.port = port;
         } else if (!strncmp(line, "#! endpoint ", 12)) {
-            add_endpoint(list, line + 12, &publish, plan);
+            add_endpoint(list, line + 12, &mode, &publish, plan);
             publish.port = 0;
         }
     }

@@ -48,8 +48,9 @@ make_network(int i, int variant, struct network *net)
 static void
 compile_object(int i, int variant, struct plan *plan)
 {
+    static const struct compile_mode mode = { .known = false };
     if (i == 0) {
-        compile_static(false, plan);
+        compile_static(&mode, plan);
     } else if (i < 4) {
         struct network net = { .vni = i * 100 + variant };
         make_network(i, variant, &net);
@@ -60,7 +61,7 @@ compile_object(int i, int variant, struct plan *plan)
         };
         compile_network(&net, &place, plan);
     } else if (i < 8) {
-        compile_peer(i, u16_to_ofp(100 + i + variant * 10), false,
+        compile_peer(i, u16_to_ofp(100 + i + variant * 10), &mode,
                      plan);
     } else {
         struct endpoint ep = { .n_ips = 1 + variant };
@@ -75,7 +76,8 @@ compile_object(int i, int variant, struct plan *plan)
         ep.n_publishes = 1;
         struct network net = { .vni = 100 * (1 + i % 3) };
         make_network(1 + i % 3, 0, &net);
-        compile_endpoint(&ep, &net, net.vni, u16_to_ofp(i), plan);
+        struct compile_place place = { .slot = net.vni };
+        compile_endpoint(&ep, &net, &place, u16_to_ofp(i), plan);
     }
 }
 
