@@ -127,7 +127,7 @@ agent/systemd/weft.conf: agent/systemd/weft.sysusers
 bashcompdir = $(datadir)/bash-completion/completions
 zshcompdir = $(datadir)/zsh/vendor-completions
 COMPLETION = agent/completion/weft.bash agent/completion/_weft
-noinst_DATA = $(COMPLETION)
+noinst_DATA += $(COMPLETION)
 CLEANFILES += $(COMPLETION)
 COMPLETION_PARTS = agent/completion/candidates.sh agent/completion/bash.sh \
 	agent/completion/zsh.sh

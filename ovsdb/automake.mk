@@ -56,7 +56,7 @@ libovsdbrows_a_SOURCES = \
 # The schema of the shared directory: installed, and beside `weft` in the build
 # tree, where `weft directory init` looks when it is run from there.
 dist_pkgdata_DATA = ovsdb/weft.ovsschema
-noinst_DATA = weft.ovsschema
+noinst_DATA += weft.ovsschema
 weft.ovsschema: ovsdb/weft.ovsschema
 	@cp $(srcdir)/ovsdb/weft.ovsschema $@
 CLEANFILES += weft.ovsschema

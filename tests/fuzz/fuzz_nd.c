@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A frame of any bytes, or one with ICMPv6 of any bytes, is met with silence
- * or with a router advertisement that a host can read. */
+/* A frame of any bytes, or one with ICMPv6 of any bytes, is met with silence,
+ * or with a router or a neighbour advertisement that a host can read. */
 
 #include <config.h>
 #include "fuzz.h"
@@ -23,6 +23,16 @@ check_reply(const struct answered *a)
     }
 }
 
+static void
+check_neighbour(const struct answered *a)
+{
+    const uint8_t *p = a->reply.l4;
+
+    ovs_assert(a->reply.n == 32 && p[0] == 136 && p[1] == 0 && p[24] == 2
+               && p[25] == 1);
+    ovs_assert(!IN6_IS_ADDR_MULTICAST(&a->reply.dst));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -34,5 +44,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
 
     answers_message(WHY_SOLICIT, around, data, size, check_reply);
+    answers_message(WHY_NEIGHBOUR, around, data, size, check_neighbour);
     return 0;
 }

@@ -209,6 +209,81 @@ test_answer(void **state OVS_UNUSED)
     dp_packet_uninit(&reply);
 }
 
+static void
+test_neighbour(void **state OVS_UNUSED)
+{
+#define TARGET1 "fd000001000000000000000000000001 "
+#define TARGET_LL "fe800000000000000c5700fffe000001 "
+    static const struct {
+        const char *src;
+        const char *hex;            /* Of ICMPv6. */
+        const char *target;         /* NULL: silence. */
+        uint8_t hop_limit;          /* Not 255. */
+    } cases[] = {
+        { "fd00:1::5", "87 00 0000 00000000 "TARGET1"01 01 0a570a010005",
+          TARGET1 },
+        { CLIENT, "87 00 0000 00000000 "TARGET_LL"01 01 0a570a010005",
+          TARGET_LL },
+        { "fe80::1234", "87 00 0000 00000000 "TARGET1, TARGET1 },
+
+        /* Another's address; of nobody, of all; type, code, hop limit,
+         * lengths. */
+        { CLIENT, "87 00 0000 00000000 fd000001000000000000000000000009",
+          NULL },
+        { "::", "87 00 0000 00000000 "TARGET1, NULL },
+        { "ff02::1", "87 00 0000 00000000 "TARGET1, NULL },
+        { CLIENT, "88 00 0000 00000000 "TARGET1, NULL },
+        { CLIENT, "87 01 0000 00000000 "TARGET1, NULL },
+        { CLIENT, "87 00 0000 00000000 "TARGET1, NULL, 254 },
+        { CLIENT, "87 00 0000 00000000 fd000001000000000000000000000000",
+          NULL },
+        { CLIENT, "87 00 0000 00000000 fd0000010000000000000000000000",
+          NULL },
+        { CLIENT, "87 00 0000 00000000 "TARGET1"01 00 0a570a010005", NULL },
+        { CLIENT, "87 00 0000 00000000 "TARGET1"01 01 0a57", NULL },
+    };
+    struct packet_fixture f;
+    struct dp_packet reply;
+
+    packet_fixture_init(&f);
+    dp_packet_init(&reply, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct packet packet = {
+            .src = cases[i].src, .dst = "ff02::1:ff00:1",
+            .proto = IPPROTO_ICMPV6, .payload = cases[i].hex,
+            .hop_limit = cases[i].hop_limit ? cases[i].hop_limit : 255,
+        };
+        static const struct eth_addr mac = WEB1_MAC;
+        uint8_t buf[256], expected[64];
+        size_t size = packet_compose(&packet, buf);
+        uint8_t *frame = xmemdup(buf, size);
+
+        if (neighbour_adv_answer(&f.ctx, frame, size, &reply)
+            != (cases[i].target != NULL)) {
+            fail_msg("%s from %s", cases[i].hex, cases[i].src);
+        }
+        if (cases[i].target) {
+            char *hex = xasprintf("88 00 0000 e0000000 %s02 01 0e5700000001",
+                                  cases[i].target);
+            size_t n = packet_hex(hex, expected);
+            struct in6_addr src = packet_addr(cases[i].src);
+            struct packet_reply r = packet_check(&reply);
+
+            assert_memory_equal(dp_packet_data(&reply), &mac, 6);
+            assert_memory_equal(&r.src, &expected[8], 16);
+            assert_memory_equal(&r.dst, &src, 16);
+            assert_int_equal(r.n, n);
+            memcpy(&expected[2], &r.l4[2], 2);
+            assert_memory_equal(r.l4, expected, n);
+            dp_packet_clear(&reply);
+            free(hex);
+        }
+        assert_int_equal(dp_packet_size(&reply), 0);
+        free(frame);
+    }
+    dp_packet_uninit(&reply);
+}
+
 int
 main(void)
 {
@@ -217,6 +292,7 @@ main(void)
         cmocka_unit_test(test_compose_last),
         cmocka_unit_test(test_maxima),
         cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_neighbour),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
