@@ -45,7 +45,7 @@ look_up_link_local(const char *field, bool bit)
  * the kernel datapath asks, and is answered, of one endpoint; and only if the
  * address that it claims is the peer's. */
 static void
-compile_discovery(struct plan *plan)
+compile_discovery(const struct compile_mode *mode, struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
     static const enum pipeline_table tables[] = {
@@ -54,7 +54,7 @@ compile_discovery(struct plan *plan)
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
         plan_add_flow(plan, tables[i], 300, cookie, "arp actions=drop");
         for (int type = 133; type <= 137; type++) {
-            bool some = (tables[i] == TABLE_OUTPUT
+            bool some = (mode->kernel && tables[i] == TABLE_OUTPUT
                          && (type == 135 || type == 136));
             plan_add_flow(plan, tables[i], 300, cookie,
                           "icmp6,icmp_type=%d%s actions=drop", type,
@@ -144,7 +144,7 @@ compile_known_static(const struct compile_mode *mode, struct plan *plan)
 {
     plan_add_flow(plan, TABLE_LEARN, 100, pipeline_cookie(COOKIE_STATIC, 0),
                   "actions="LOOK_UP_SOURCE, TABLE_LEARNED, TABLE_ORIGIN);
-    compile_discovery(plan);
+    compile_discovery(mode, plan);
     compile_answers(mode, plan);
 }
 
