@@ -80,7 +80,6 @@ def ways(machines):
     return (one, two), (two, one)
 
 
-@pytest.mark.guests
 def test_the_lease_is_what_the_endpoint_has(machines):
     for machine in machines:
         lease = machine.guest.lease()
@@ -95,7 +94,6 @@ def test_the_lease_is_what_the_endpoint_has(machines):
     assert machines[0].ip != machines[1].ip
 
 
-@pytest.mark.guests
 def test_they_reach_each_other_across_the_tunnel(machines):
     for one, two in ways(machines):
         assert one.guest.ping(two.ip, count=3), one.guest.sh(
