@@ -119,6 +119,19 @@ test_maxima(void **state OVS_UNUSED)
     dp_packet_uninit(&packet);
 }
 
+/* A frame of ICMPv6 'hex' at 'buf'; a hop limit of 0 is the right one. */
+static size_t
+solicit(const char *src, const char *dst, const char *hex, uint8_t hop_limit,
+        uint8_t *buf)
+{
+    const struct packet packet = {
+        .src = src, .dst = dst, .proto = IPPROTO_ICMPV6, .payload = hex,
+        .hop_limit = hop_limit ? hop_limit : 255,
+    };
+
+    return packet_compose(&packet, buf);
+}
+
 static void
 test_answer(void **state OVS_UNUSED)
 {
@@ -176,13 +189,9 @@ test_answer(void **state OVS_UNUSED)
     packet_fixture_init(&f);
     dp_packet_init(&reply, 0);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const struct packet packet = {
-            .src = cases[i].src, .dst = cases[i].dst,
-            .proto = IPPROTO_ICMPV6, .payload = cases[i].hex,
-            .hop_limit = cases[i].hop_limit ? cases[i].hop_limit : 255,
-        };
         uint8_t buf[256];
-        size_t size = packet_compose(&packet, buf);
+        size_t size = solicit(cases[i].src, cases[i].dst, cases[i].hex,
+                              cases[i].hop_limit, buf);
 
         buf[cases[i].at] ^= 0x41;
 
@@ -248,14 +257,10 @@ test_neighbour(void **state OVS_UNUSED)
     packet_fixture_init(&f);
     dp_packet_init(&reply, 0);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const struct packet packet = {
-            .src = cases[i].src, .dst = "ff02::1:ff00:1",
-            .proto = IPPROTO_ICMPV6, .payload = cases[i].hex,
-            .hop_limit = cases[i].hop_limit ? cases[i].hop_limit : 255,
-        };
         static const struct eth_addr mac = WEB1_MAC;
         uint8_t buf[256], expected[64];
-        size_t size = packet_compose(&packet, buf);
+        size_t size = solicit(cases[i].src, "ff02::1:ff00:1", cases[i].hex,
+                              cases[i].hop_limit, buf);
         uint8_t *frame = xmemdup(buf, size);
 
         if (neighbour_adv_answer(&f.ctx, frame, size, &reply)
