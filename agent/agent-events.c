@@ -143,10 +143,8 @@ link_event(const struct rtnl_link *link, bool deleted, void *a_)
     struct agent *a = a_;
     endpoints_link_changed(a->endpoints, link, deleted);
     external_link_changed(a->external, link);
-    if (a->underlay
-        && (!strcmp(link->name, SETTINGS_UNDERLAY_BRIDGE)
-            || !strcmp(link->name, a->settings->underlay))) {
-        underlay_changed(a->underlay);
+    if (a->underlay) {
+        underlay_link_changed(a->underlay, link);
     }
     a->mtu_unknown = (a->mtu_unknown || !a->underlay_ifindex
                       || link->ifindex == a->underlay_ifindex);
@@ -158,17 +156,6 @@ links_unknown(void *a_)
     struct agent *a = a_;
     endpoints_links_unknown(a->endpoints);
     external_links_unknown(a->external);
-    if (a->underlay) {
-        underlay_changed(a->underlay);
-    }
-    a->mtu_unknown = true;
-}
-
-static void
-addresses_event(void *a_)
-{
-    struct agent *a = a_;
-    agent_reread(a);
     if (a->underlay) {
         underlay_changed(a->underlay);
     }
@@ -222,6 +209,23 @@ get_owned(const struct in6_addr **addrs, size_t *n, void *a_)
     }
     *addrs = a->owned;
     *n = a->n_owned;
+}
+
+static void
+addresses_event(void *a_)
+{
+    struct agent *a = a_;
+    agent_reread(a);
+    if (a->underlay) {
+        underlay_changed(a->underlay);
+    }
+    if (a->shared) {
+        const struct in6_addr *owned;
+        size_t n;
+        get_owned(&owned, &n, a);
+        shared_addresses_changed(a->shared, owned, n);
+    }
+    a->mtu_unknown = true;
 }
 
 static void

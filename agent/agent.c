@@ -174,6 +174,9 @@ agent_wait(struct agent *a)
     gateway_wait(a->gateway);
     zones_wait(a->zones);
     upcalls_wait(a->upcalls);
+    if (a->underlay) {
+        underlay_wait(a->underlay);
+    }
     if (a->adopted && !a->leaving) {
         external_wait(a->external);
     }

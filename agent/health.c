@@ -15,6 +15,7 @@ static void look_at_switch(const struct agent *, struct svec *problems);
 static void look_at_parts(const struct agent *, struct svec *problems);
 static void look_at_shared(const struct agent *, struct svec *problems);
 static void look_at_tunnels(const struct agent *, struct health *);
+static void look_at_self(const struct agent *, struct health *);
 static void look_at_endpoints(const struct agent *, struct health *);
 
 void
@@ -27,6 +28,7 @@ health_look(const struct agent *a, struct health *h)
         look_at_shared(a, &h->problems);
     }
     look_at_tunnels(a, h);
+    look_at_self(a, h);
     look_at_endpoints(a, h);
 }
 
@@ -191,6 +193,26 @@ look_at_tunnels(const struct agent *a, struct health *h)
             free(why);
         }
     }
+}
+
+/* The address that the others send to need not be one of this host's: there
+ * may be a router that translates it.  If tunnels are down, it may be why. */
+static void
+look_at_self(const struct agent *a, struct health *h)
+{
+    const struct peer *self = directory_self(a->directory);
+    if (!self || h->tunnels_up == h->n_tunnels
+        || kernel_owns(a->kernel, &self->address)) {
+        return;
+    }
+    struct ds address = DS_EMPTY_INITIALIZER;
+    address_format(&self->address, &address);
+    svec_add_nocopy(&h->problems, xasprintf(
+        "peers send to %s, which no interface of this host has: %s, unless "
+        "a router translates it", ds_cstr(&address),
+        (a->shared ? "start weftd with another --address"
+         : "change its address in the peer list")));
+    ds_destroy(&address);
 }
 
 static void

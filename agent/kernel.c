@@ -96,6 +96,17 @@ kernel_addresses(const struct kernel *k, const struct in6_addr **addrs,
 }
 
 bool
+kernel_owns(const struct kernel *k, const struct in6_addr *address)
+{
+    for (size_t i = 0; i < k->addresses.n; i++) {
+        if (ipv6_addr_equals(&k->addresses.addrs[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
 kernel_has_address(const struct kernel *k, int ifindex,
                    const struct prefix *ip)
 {

@@ -29,6 +29,7 @@ struct rtnl *kernel_rtnl(struct kernel *);
 /* This host's addresses, without loopback and link-local ones. */
 void kernel_addresses(const struct kernel *, const struct in6_addr **,
                       size_t *n);
+bool kernel_owns(const struct kernel *, const struct in6_addr *);
 bool kernel_has_address(const struct kernel *, int ifindex,
                         const struct prefix *);
 

@@ -48,7 +48,10 @@ struct shared {
     char *name;                     /* This host's. */
     struct peer self;               /* Its 'name' is 'name'. */
     bool self_known;                /* Its address is. */
-    long long int address_at;       /* When to look for it again. */
+    bool address_given;             /* By --address: never another. */
+    bool self_moved;                /* The first one has gone. */
+    long long int address_at;       /* When to look for it again; LLONG_MAX:
+                                     * not before something changes. */
     struct shash hosts;             /* Contains struct host_entry. */
     size_t n_leaving, n_gone;       /* Of them. */
     unsigned int sections_seqno;    /* What was read. */
@@ -113,7 +116,9 @@ shared_create(const char *database, const char *name, const char *address,
     s->database = xstrdup(database);
     s->name = name ? xstrdup(name) : machine_name();
     s->self.name = s->name;
+    s->address_given = address != NULL;
     s->self_known = address && address_parse(address, &s->self.address);
+    s->address_at = address ? LLONG_MAX : 0;
     s->directory = directory;
     s->remotes = remotes;
     shash_init(&s->hosts);
@@ -153,7 +158,7 @@ shared_destroy(struct shared *s)
 void
 shared_run(struct shared *s)
 {
-    if (!s->self_known && time_msec() >= s->address_at) {
+    if (time_msec() >= s->address_at) {
         look_for_address(s);
     }
     directorydb_run(s->db);
@@ -191,7 +196,7 @@ shared_wait(struct shared *s)
     if (!s->leaving) {
         heartbeat_wait(s->heartbeat);
     }
-    if (!s->self_known) {
+    if (s->address_at != LLONG_MAX) {
         poll_timer_wait_until(s->address_at);
     }
     if (s->unwatch_at != LLONG_MAX) {
@@ -215,6 +220,25 @@ void
 shared_list_changed(struct shared *s)
 {
     s->watch_unknown = true;
+}
+
+/* The first address stays as long as the host has it, whatever its routes say
+ * later.  When it has gone, the host's others may come and go until all is
+ * configured, so it is asked each time; and only when that is over. */
+void
+shared_addresses_changed(struct shared *s, const struct in6_addr *owned,
+                         size_t n)
+{
+    if (s->address_given || !s->self_known) {
+        return;
+    }
+    for (size_t i = 0; i < n && !s->self_moved; i++) {
+        if (ipv6_addr_equals(&owned[i], &s->self.address)) {
+            return;
+        }
+    }
+    s->self_moved = true;
+    s->address_at = time_msec() + ADDRESS_RETRY_MS;
 }
 
 void
@@ -343,16 +367,23 @@ find_address(const struct shared *s, struct in6_addr *addr)
 static void
 look_for_address(struct shared *s)
 {
-    if (find_address(s, &s->self.address)) {
-        struct ds text = DS_EMPTY_INITIALIZER;
-        address_format(&s->self.address, &text);
-        VLOG_INFO("this host is %s, address %s", s->name, ds_cstr(&text));
-        ds_destroy(&text);
-        s->self_known = true;
-        registrar_set_self(s->registrar, &s->self);
-    } else {
+    struct in6_addr found;
+    if (!find_address(s, &found)) {
         s->address_at = time_msec() + ADDRESS_RETRY_MS;
+        return;
     }
+    s->address_at = LLONG_MAX;
+    if (s->self_known && ipv6_addr_equals(&found, &s->self.address)) {
+        return;
+    }
+    struct ds text = DS_EMPTY_INITIALIZER;
+    address_format(&found, &text);
+    VLOG_INFO("this host is %s, address %s", s->name, ds_cstr(&text));
+    ds_destroy(&text);
+    s->self.address = found;
+    s->self_known = true;
+    s->sections_read = false;       /* The list has this host, too. */
+    registrar_set_self(s->registrar, &s->self);
 }
 
 /* A host whose address is ours is ourselves under another name. */

@@ -40,6 +40,10 @@ void shared_wait(struct shared *);
  * are. */
 void shared_list_changed(struct shared *);
 void shared_attached_changed(struct shared *);
+/* This host has other addresses, 'owned': when the one that the others reach
+ * it by has gone, they are told of the one that it has now. */
+void shared_addresses_changed(struct shared *, const struct in6_addr *owned,
+                              size_t n);
 
 /* May an endpoint be attached to the network?  Not before all that is on it is
  * known; but if there is no database, that is not to be waited for.  False

@@ -4,28 +4,42 @@
 #include "agent/underlay.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include "agent/firewall.h"
 #include "agent/underlay-text.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
 #include "packets.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(underlay);
 
 enum { ADDRESSES_MAX = 64, ROUTES_MAX = 256 };
 
-struct underlay {
-    char *nic, *bridge;
-    /* What the NIC had, in the order in which it is to be added.  The links
-     * ('ifindex', 'oif') are not meant. */
+/* What comes to the NIC later is complete after so long: a DHCP client sets
+ * the address first and its routes then. */
+enum { SETTLE_MS = 1000 };
+
+/* Who takes a NIC down to configure it anew (ifdown, ifup) is done by then. */
+enum { ANEW_MS = 30000 };
+
+/* What a NIC has, in the order in which it is to be added.  The links
+ * ('ifindex', 'oif') are not meant. */
+struct lent {
     struct rtnl_addr addresses[ADDRESSES_MAX];
     size_t n_addresses;
     struct rtnl_route routes[ROUTES_MAX];
     size_t n_routes;
+};
+
+struct underlay {
+    char *nic, *bridge;
+    struct lent lent;               /* To 'bridge'. */
     bool tx_checksum;               /* The offload was on. */
     bool known;                     /* The above has been found out. */
     bool renewed;                   /* It is not what the row says. */
@@ -33,6 +47,9 @@ struct underlay {
                                      * 0: none. */
     bool restored;                  /* Nothing is to be done any more. */
     bool dirty;
+    long long int adopt_at;         /* When to take over what came to the NIC;
+                                     * LLONG_MAX: nothing came. */
+    long long int anew_until;       /* What comes until then replaces all. */
     unsigned int composed;          /* switchdb_seqno() when the row was as it
                                      * should be. */
     char *problem;
@@ -47,6 +64,7 @@ static void remember(const struct underlay *, struct rtnl_addr *,
 static void warn_not_understood(const struct underlay *, const char *item,
                                 char *error);
 static char *apply(struct underlay *);
+static bool adopt(struct underlay *, int nic, int phy, bool settled);
 static int move_addresses(struct underlay *, int nic, int phy);
 static void del_route_of_address(struct rtnl *, const struct rtnl_addr *);
 static void on_bridge(struct rtnl_addr *);
@@ -65,6 +83,7 @@ underlay_create(const char *nic, const char *bridge, struct switchdb *db,
     u->db = db;
     u->kernel = kernel;
     u->dirty = true;
+    u->adopt_at = LLONG_MAX;
     return u;
 }
 
@@ -86,6 +105,16 @@ underlay_changed(struct underlay *u)
 }
 
 void
+underlay_link_changed(struct underlay *u, const struct rtnl_link *link)
+{
+    bool nic = !strcmp(link->name, u->nic);
+    if (nic && !(link->flags & IFF_UP)) {
+        u->anew_until = time_msec() + ANEW_MS;
+    }
+    u->dirty = u->dirty || nic || !strcmp(link->name, u->bridge);
+}
+
+void
 underlay_rules_changed(struct underlay *u)
 {
     if (!u->guarded) {
@@ -103,7 +132,8 @@ void
 underlay_run(struct underlay *u)
 {
     struct switchdb_underlay row;
-    if (!u->dirty || u->restored || !switchdb_ready(u->db)) {
+    if ((!u->dirty && time_msec() < u->adopt_at) || u->restored
+        || !switchdb_ready(u->db)) {
         return;
     }
     u->dirty = false;
@@ -133,6 +163,14 @@ underlay_run(struct underlay *u)
     }
     free(u->problem);
     u->problem = problem;
+}
+
+void
+underlay_wait(const struct underlay *u)
+{
+    if (u->adopt_at != LLONG_MAX && !u->restored) {
+        poll_timer_wait_until(u->adopt_at);
+    }
 }
 
 void
@@ -181,9 +219,9 @@ size_t
 underlay_addresses(const struct underlay *u, struct in6_addr *addrs,
                    size_t max)
 {
-    size_t n = MIN(max, u->n_addresses);
+    size_t n = MIN(max, u->lent.n_addresses);
     for (size_t i = 0; i < n; i++) {
-        addrs[i] = u->addresses[i].ip.addr;
+        addrs[i] = u->lent.addresses[i].ip.addr;
     }
     return n;
 }
@@ -206,8 +244,8 @@ underlay_restore(struct underlay *u)
         (void) rtnl_tx_checksum(rtnl, u->nic, true);  /* As good as it gets. */
     }
     int error = 0;
-    for (size_t i = 0; i < u->n_addresses; i++) {
-        struct rtnl_addr a = u->addresses[i];
+    for (size_t i = 0; i < u->lent.n_addresses; i++) {
+        struct rtnl_addr a = u->lent.addresses[i];
         if (phy_ifindex) {
             a.ifindex = phy_ifindex;
             (void) rtnl_address_del(rtnl, &a);  /* Goes with the bridge. */
@@ -233,18 +271,19 @@ underlay_problem(const struct underlay *u)
 }
 
 struct nic_aux {
-    struct underlay *u;
+    const struct underlay *u;
     int ifindex;
+    struct lent *lent;              /* What it has. */
 };
 
 static void
 add_address(const struct rtnl_addr *a, void *aux_)
 {
     struct nic_aux *aux = aux_;
-    struct underlay *u = aux->u;
+    struct lent *l = aux->lent;
     if (a->ifindex == aux->ifindex && a->scope != RT_SCOPE_LINK
-        && u->n_addresses < ADDRESSES_MAX) {
-        remember(u, &u->addresses[u->n_addresses++], a);
+        && l->n_addresses < ADDRESSES_MAX) {
+        remember(aux->u, &l->addresses[l->n_addresses++], a);
     }
 }
 
@@ -264,13 +303,13 @@ remember(const struct underlay *u, struct rtnl_addr *to,
  * others are somebody's, even if they look the same: who adds an address with
  * IFA_F_NOPREFIXROUTE, as NetworkManager does, adds its route. */
 static bool
-is_of_address(const struct underlay *u, const struct rtnl_route *r)
+is_of_address(const struct lent *l, const struct rtnl_route *r)
 {
     if (r->protocol != RTPROT_KERNEL || r->has_gateway) {
         return false;
     }
-    for (size_t i = 0; i < u->n_addresses; i++) {
-        const struct rtnl_addr *a = &u->addresses[i];
+    for (size_t i = 0; i < l->n_addresses; i++) {
+        const struct rtnl_addr *a = &l->addresses[i];
         if (a->flags & IFA_F_NOPREFIXROUTE && a->ip.len == r->dst.len
             && prefix_contains(&r->dst, &a->ip.addr)) {
             return false;
@@ -283,27 +322,43 @@ static void
 add_route(const struct rtnl_route *r, void *aux_)
 {
     struct nic_aux *aux = aux_;
-    struct underlay *u = aux->u;
-    if (r->oif == aux->ifindex && !is_of_address(u, r)
-        && u->n_routes < ROUTES_MAX) {
-        u->routes[u->n_routes++] = *r;
+    struct lent *l = aux->lent;
+    if (r->oif == aux->ifindex && !is_of_address(l, r)
+        && l->n_routes < ROUTES_MAX) {
+        l->routes[l->n_routes++] = *r;
     }
 }
 
 /* The kernel tells of those of IPv6, which it tells of last, the newest first.
  */
 static void
-sort_addresses(struct underlay *u)
+sort_addresses(struct lent *l)
 {
     size_t i = 0;
-    while (i < u->n_addresses && prefix_is_v4(&u->addresses[i].ip)) {
+    while (i < l->n_addresses && prefix_is_v4(&l->addresses[i].ip)) {
         i++;
     }
-    for (size_t j = u->n_addresses; i + 1 < j; i++) {
-        struct rtnl_addr a = u->addresses[i];
-        u->addresses[i] = u->addresses[--j];
-        u->addresses[j] = a;
+    for (size_t j = l->n_addresses; i + 1 < j; i++) {
+        struct rtnl_addr a = l->addresses[i];
+        l->addresses[i] = l->addresses[--j];
+        l->addresses[j] = a;
     }
+}
+
+/* What link 'ifindex' has.  Returns false if the kernel does not tell. */
+static bool
+read_lent(const struct underlay *u, int ifindex, struct lent *l)
+{
+    struct rtnl *rtnl = kernel_rtnl(u->kernel);
+    struct nic_aux aux = { u, ifindex, l };
+    l->n_addresses = l->n_routes = 0;
+    /* The addresses first: see is_of_address(). */
+    if (rtnl_addrs_dump(rtnl, add_address, &aux)
+        || rtnl_routes_dump(rtnl, add_route, &aux)) {
+        return false;
+    }
+    sort_addresses(l);
+    return true;
 }
 
 static void
@@ -314,12 +369,7 @@ read_nic(struct underlay *u)
     if (rtnl_link_get(rtnl, u->nic, &nic)) {
         return;                     /* Not there yet: its link event comes. */
     }
-    struct nic_aux aux = { u, nic.ifindex };
-    u->n_addresses = u->n_routes = 0;
-    /* The addresses first: see is_of_address(). */
-    if (!rtnl_addrs_dump(rtnl, add_address, &aux)
-        && !rtnl_routes_dump(rtnl, add_route, &aux) && u->n_addresses) {
-        sort_addresses(u);
+    if (read_lent(u, nic.ifindex, &u->lent) && u->lent.n_addresses) {
         /* A NIC without the offload refuses: then it is off. */
         (void) rtnl_tx_checksum_get(rtnl, u->nic, &u->tx_checksum);
         u->known = true;
@@ -331,28 +381,28 @@ read_row(struct underlay *u, const struct switchdb_underlay *row)
 {
     char *save = NULL;
     char *copy = xstrdup(row->addresses);
-    u->n_addresses = u->n_routes = 0;
+    u->lent.n_addresses = u->lent.n_routes = 0;
     for (char *item = strtok_r(copy, ",", &save);
-         item && u->n_addresses < ADDRESSES_MAX;
+         item && u->lent.n_addresses < ADDRESSES_MAX;
          item = strtok_r(NULL, ",", &save)) {
         char *error = underlay_parse_address(item,
-                                             &u->addresses[u->n_addresses]);
-        u->n_addresses += !error;
+                                             &u->lent.addresses[u->lent.n_addresses]);
+        u->lent.n_addresses += !error;
         warn_not_understood(u, item, error);
     }
     free(copy);
 
     copy = xstrdup(row->routes);
     for (char *item = strtok_r(copy, ",", &save);
-         item && u->n_routes < ROUTES_MAX;
+         item && u->lent.n_routes < ROUTES_MAX;
          item = strtok_r(NULL, ",", &save)) {
-        char *error = underlay_parse_route(item, &u->routes[u->n_routes]);
-        u->n_routes += !error;
+        char *error = underlay_parse_route(item, &u->lent.routes[u->lent.n_routes]);
+        u->lent.n_routes += !error;
         warn_not_understood(u, item, error);
     }
     free(copy);
     u->tx_checksum = row->tx_checksum;
-    u->known = u->n_addresses > 0;
+    u->known = u->lent.n_addresses > 0;
 }
 
 /* Frees 'error'; NULL is none. */
@@ -370,9 +420,9 @@ static char *
 format_addresses(const struct underlay *u)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
-    for (size_t i = 0; i < u->n_addresses; i++) {
+    for (size_t i = 0; i < u->lent.n_addresses; i++) {
         ds_put_cstr(&s, i ? ", " : "");
-        underlay_format_address(&u->addresses[i], &s);
+        underlay_format_address(&u->lent.addresses[i], &s);
     }
     return ds_steal_cstr(&s);
 }
@@ -381,9 +431,9 @@ static char *
 format_routes(const struct underlay *u)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
-    for (size_t i = 0; i < u->n_routes; i++) {
+    for (size_t i = 0; i < u->lent.n_routes; i++) {
         ds_put_cstr(&s, i ? ", " : "");
-        underlay_format_route(&u->routes[i], &s);
+        underlay_format_route(&u->lent.routes[i], &s);
     }
     return ds_steal_cstr(&s);
 }
@@ -393,17 +443,21 @@ struct held_aux {
     struct underlay *u;
     int nic, phy;                   /* Ifindexes. */
     bool on_nic[ADDRESSES_MAX], on_phy[ADDRESSES_MAX];
+    bool came;                      /* One that is not known is on the NIC. */
 };
 
 static void
 note_held(const struct rtnl_addr *a, void *aux_)
 {
     struct held_aux *aux = aux_;
-    for (size_t i = 0; i < aux->u->n_addresses; i++) {
-        struct rtnl_addr *known = &aux->u->addresses[i];
+    struct lent *l = &aux->u->lent;
+    bool is_known = false;
+    for (size_t i = 0; i < l->n_addresses; i++) {
+        struct rtnl_addr *known = &l->addresses[i];
         if (!prefix_equal(&known->ip, &a->ip)) {
             continue;
         }
+        is_known = true;
         aux->on_nic[i] = aux->on_nic[i] || a->ifindex == aux->nic;
         aux->on_phy[i] = aux->on_phy[i] || a->ifindex == aux->phy;
         if (a->ifindex == aux->nic && a->valid_lft > known->valid_lft) {
@@ -411,6 +465,8 @@ note_held(const struct rtnl_addr *a, void *aux_)
             aux->u->renewed = true;
         }
     }
+    aux->came = aux->came || (!is_known && a->ifindex == aux->nic
+                              && a->scope != RT_SCOPE_LINK);
 }
 
 /* Makes the kernel's side what it should be; every step may have been done. */
@@ -436,6 +492,10 @@ apply(struct underlay *u)
         u->guarded = nic.ifindex;
     }
 
+    if (time_msec() >= u->adopt_at) {
+        u->adopt_at = (adopt(u, nic.ifindex, phy.ifindex, true)
+                       ? LLONG_MAX : time_msec() + SETTLE_MS);
+    }
     int error = 0;
     if (!(phy.flags & IFF_UP)) {
         error = rtnl_link_up(rtnl, phy.ifindex, true);
@@ -448,7 +508,7 @@ apply(struct underlay *u)
     if (!error) {
         error = move_addresses(u, nic.ifindex, phy.ifindex);
     }
-    if (!error) {
+    if (!error && u->adopt_at == LLONG_MAX) {
         error = move_routes(u, nic.ifindex, phy.ifindex, true);
     }
     return (error ? xasprintf("could not move the addresses of %s to %s: %s",
@@ -463,8 +523,15 @@ move_addresses(struct underlay *u, int nic, int phy)
     struct rtnl *rtnl = kernel_rtnl(u->kernel);
     struct held_aux aux = { .u = u, .nic = nic, .phy = phy };
     int error = rtnl_addrs_dump(rtnl, note_held, &aux);
-    for (size_t i = 0; i < u->n_addresses && !error; i++) {
-        struct rtnl_addr a = u->addresses[i];
+    if (aux.came && u->adopt_at == LLONG_MAX) {
+        u->adopt_at = time_msec() + SETTLE_MS;
+        (void) adopt(u, nic, phy, false);
+    }
+    if (u->adopt_at != LLONG_MAX) {
+        return error;
+    }
+    for (size_t i = 0; i < u->lent.n_addresses && !error; i++) {
+        struct rtnl_addr a = u->lent.addresses[i];
         if (!aux.on_phy[i]) {
             on_bridge(&a);
             a.ifindex = phy;
@@ -480,6 +547,151 @@ move_addresses(struct underlay *u, int nic, int phy)
         del_route_of_address(rtnl, &a);
     }
     return error;
+}
+
+static const struct rtnl_addr *
+find_address(const struct lent *l, const struct prefix *ip)
+{
+    for (size_t i = 0; i < l->n_addresses; i++) {
+        if (prefix_equal(&l->addresses[i].ip, ip)) {
+            return &l->addresses[i];
+        }
+    }
+    return NULL;
+}
+
+/* Does 'a' go, now that 'now' has come to the NIC?  It does not if what came
+ * is of the other family or was here already. */
+static bool
+is_replaced(const struct underlay *u, const struct lent *now,
+            const struct rtnl_addr *a)
+{
+    bool anew = time_msec() < u->anew_until;
+    for (size_t i = 0; i < now->n_addresses; i++) {
+        const struct rtnl_addr *b = &now->addresses[i];
+        if (prefix_is_v4(&b->ip) == prefix_is_v4(&a->ip)
+            && !find_address(&u->lent, &b->ip)
+            && (anew || (a->valid_lft != UINT32_MAX
+                         && b->valid_lft != UINT32_MAX))) {
+            return !find_address(now, &a->ip);
+        }
+    }
+    return false;
+}
+
+/* Is 'r' of address 'a', and of none of 'l'? */
+static bool
+goes_with(const struct rtnl_route *r, const struct rtnl_addr *a,
+          const struct lent *l)
+{
+    if (r->has_src && ipv6_addr_equals(&r->src, &a->ip.addr)) {
+        return true;
+    }
+    for (size_t i = 0; i < l->n_addresses; i++) {
+        if (r->has_gateway
+            && prefix_contains(&l->addresses[i].ip, &r->gateway)) {
+            return false;
+        }
+    }
+    return r->has_gateway && prefix_contains(&a->ip, &r->gateway);
+}
+
+/* Does 'r' go, because 'now' has one in its place, or with an address of
+ * 'was' that 'next' does not have? */
+static bool
+route_is_replaced(const struct rtnl_route *r, const struct lent *now,
+                  const struct lent *was, const struct lent *next)
+{
+    for (size_t i = 0; i < now->n_routes; i++) {
+        const struct rtnl_route *n = &now->routes[i];
+        if (prefix_equal(&n->dst, &r->dst) && n->metric == r->metric
+            && n->protocol == r->protocol) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < was->n_addresses; i++) {
+        const struct rtnl_addr *a = &was->addresses[i];
+        if (!find_address(next, &a->ip) && goes_with(r, a, next)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those of the one family, first what stays, in 'next'; what does not goes
+ * from link 'phy'. */
+static void
+adopt_addresses(struct underlay *u, const struct lent *now, int phy, bool v4,
+                struct lent *next)
+{
+    for (size_t i = 0; i < u->lent.n_addresses; i++) {
+        struct rtnl_addr a = u->lent.addresses[i];
+        if (prefix_is_v4(&a.ip) != v4) {
+            continue;
+        } else if (is_replaced(u, now, &a)) {
+            a.ifindex = phy;
+            (void) rtnl_address_del(kernel_rtnl(u->kernel), &a);
+        } else {
+            next->addresses[next->n_addresses++] = a;
+        }
+    }
+    for (size_t i = 0; i < now->n_addresses; i++) {
+        const struct rtnl_addr *a = &now->addresses[i];
+        if (prefix_is_v4(&a->ip) == v4 && !find_address(next, &a->ip)
+            && next->n_addresses < ADDRESSES_MAX) {
+            next->addresses[next->n_addresses++] = *a;
+        }
+    }
+}
+
+static void
+adopt_routes(struct underlay *u, const struct lent *now, int phy,
+             struct lent *next)
+{
+    for (size_t i = 0; i < u->lent.n_routes; i++) {
+        struct rtnl_route r = u->lent.routes[i];
+        if (route_is_replaced(&r, now, &u->lent, next)) {
+            r.oif = phy;
+            (void) rtnl_route_del(kernel_rtnl(u->kernel), &r);
+        } else {
+            next->routes[next->n_routes++] = r;
+        }
+    }
+    for (size_t i = 0; i < now->n_routes && next->n_routes < ROUTES_MAX;
+         i++) {
+        next->routes[next->n_routes++] = now->routes[i];
+    }
+}
+
+/* Takes over what came to the NIC, by a DHCP client that has another lease or
+ * by hand.  A lease goes when another of its family comes: its client looks
+ * for it on the NIC only, and cannot take it away.  Its routes would be in the
+ * way of the new ones, so all that goes does so at once, and what has come is
+ * taken over when it is 'settled'.  Returns false if it is to be done once
+ * more. */
+static bool
+adopt(struct underlay *u, int nic, int phy, bool settled)
+{
+    struct lent *now = xzalloc(sizeof *now);
+    struct lent *next = xzalloc(sizeof *next);
+    bool done = read_lent(u, nic, now);
+    if (done && now->n_addresses) {
+        adopt_addresses(u, now, phy, true, next);
+        adopt_addresses(u, now, phy, false, next);
+        adopt_routes(u, now, phy, next);
+    }
+    if (done && now->n_addresses && settled) {
+        u->lent = *next;
+        u->renewed = true;
+        u->anew_until = 0;
+        char *addresses = format_addresses(u);
+        VLOG_INFO("%s has other addresses: %s has %s", u->nic, u->bridge,
+                  addresses);
+        free(addresses);
+    }
+    free(now);
+    free(next);
+    return done;
 }
 
 /* An IPv6 address that would have ended leaves its route behind, which goes
@@ -518,8 +730,8 @@ move_routes(struct underlay *u, int from, int to, bool for_ever)
     int error = 0;
     /* First those by which gateways are reached. */
     for (int gateways = 0; gateways <= 1; gateways++) {
-        for (size_t i = 0; i < u->n_routes; i++) {
-            struct rtnl_route r = u->routes[i];
+        for (size_t i = 0; i < u->lent.n_routes; i++) {
+            struct rtnl_route r = u->lent.routes[i];
             if (r.has_gateway != gateways) {
                 continue;
             }

@@ -8,7 +8,9 @@
  * NIC's addresses and routes move to br-phy's own interface.  That interface
  * is a TAP of vswitchd's and goes with it: what was moved is remembered in the
  * bridge's row and put back whenever it is missing.  The NIC gets it back as
- * the kernel told of it, with all that belongs to an address or a route.
+ * the kernel told of it, with all that belongs to an address or a route.  What
+ * comes to the NIC meanwhile follows: a renewed or another lease, or an
+ * address by hand.
  *
  * The kernel still sees the NIC's frames and would answer them with ICMP: an
  * nftables chain of ours drops them there, behind AF_PACKET.
@@ -26,9 +28,11 @@ void underlay_destroy(struct underlay *);
 
 /* Something of the bridge, the links or the addresses changed. */
 void underlay_changed(struct underlay *);
+void underlay_link_changed(struct underlay *, const struct rtnl_link *);
 /* Somebody has changed tables of nftables. */
 void underlay_rules_changed(struct underlay *);
 void underlay_run(struct underlay *);
+void underlay_wait(const struct underlay *);
 void underlay_compose(struct underlay *);       /* A txn is open. */
 
 /* The addresses that were moved, whether br-phy is there or not. */

@@ -2,12 +2,15 @@
 """What the underlay's NIC had when weftd moved it to a bridge: it is used
 there, and comes back as it was, whatever happened in between."""
 
+import contextlib
 import json
 import re
+import time
 
 import pytest
 
 from lab import wait_for
+from weftlib import address
 
 # With the addresses of the lab, 192.168.50.11/24 and fd50::11/64.
 ADDRESSES = """\
@@ -221,6 +224,195 @@ def test_a_lease_that_is_renewed(host):
     cleanup(host)
     valid, preferred = addresses(host)[1]["10.77.0.5"]
     assert 8900 < valid <= 9000 and 7900 < preferred <= 8000
+
+
+def moved(host, *there):
+    """Whether br-phy has exactly these, as "10.1.0.1/24", and the NIC none."""
+    return (not addresses(host)[0] and sorted(there) == sorted(
+        f"{a['local']}/{a['prefixlen']}"
+        for a in addresses(host, "br-phy")[0]))
+
+
+@pytest.fixture
+def plain(make_lab):
+    """A host whose NIC has 192.168.50.11/24, for ever, and a default route."""
+    host = make_lab(hosts=1, weftd=False).hosts[0]
+    host.ip("route", "add", "default", "via", "192.168.50.1", "dev", "eth0")
+    return host
+
+
+def test_an_address_by_hand(plain):
+    """It is used and remembered beside what is there; routes come along."""
+    host = plain
+    host.start_weftd()
+    host.wait_healthy()
+    host.ip("addr", "add", "10.77.0.7/24", "dev", "eth0")
+    host.ip("route", "add", "10.99.0.0/16", "via", "10.77.0.1", "dev", "eth0")
+    wait_for(lambda: moved(host, "192.168.50.11/24", "10.77.0.7/24"), 5,
+             "it is on br-phy")
+    assert "via 10.77.0.1" in host.ip("route", "show", "dev", "br-phy")
+    restart_switch(host)
+    wait_for(lambda: moved(host, "192.168.50.11/24", "10.77.0.7/24"), 5,
+             "it is there again")
+    assert "via 10.77.0.1" in host.ip("route", "show", "dev", "br-phy")
+    cleanup(host)
+    assert [a["local"] for a in addresses(host)[0]] == ["192.168.50.11",
+                                                        "10.77.0.7"]
+    assert len(routes(host)[0]) == 4
+
+
+def test_another_lease(plain):
+    """It replaces the one before, with the routes by its router; what is for
+    ever stays."""
+    host = plain
+    host.ip("addr", "add", "10.77.0.5/24", "dev", "eth0", "valid_lft", "500",
+            "preferred_lft", "400")
+    host.ip("route", "add", "default", "via", "10.77.0.1", "dev", "eth0",
+            "metric", "100")
+    host.ip("route", "add", "10.99.0.0/16", "via", "10.77.0.1", "dev", "eth0")
+    host.start_weftd()
+    host.wait_healthy()
+    host.ip("addr", "add", "10.78.0.6/24", "dev", "eth0", "valid_lft", "600",
+            "preferred_lft", "500")
+    host.ip("route", "add", "default", "via", "10.78.0.1", "dev", "eth0",
+            "metric", "100")
+    wait_for(lambda: moved(host, "192.168.50.11/24", "10.78.0.6/24"), 5,
+             "it is on br-phy")
+    led = host.ip("route", "show", "dev", "br-phy")
+    assert "10.77.0.1" not in led
+    assert "default via 10.78.0.1 metric 100" in " ".join(led.split())
+    assert "default via 192.168.50.1" in led
+    cleanup(host)
+    assert [a["local"] for a in addresses(host)[0]] == ["192.168.50.11",
+                                                        "10.78.0.6"]
+
+
+def test_a_nic_that_is_configured_anew(plain):
+    """As by ifdown, with another file, and ifup."""
+    host = plain
+    host.start_weftd()
+    host.wait_healthy()
+    host.ip("link", "set", "eth0", "down")
+    host.ip("link", "set", "eth0", "up")
+    host.ip("addr", "add", "10.77.0.7/24", "dev", "eth0")
+    host.ip("route", "add", "default", "via", "10.77.0.1", "dev", "eth0")
+    wait_for(lambda: moved(host, "10.77.0.7/24"), 5, "it has replaced all")
+    led = host.ip("route", "show", "dev", "br-phy")
+    assert "192.168.50" not in led and "default via 10.77.0.1" in led
+
+
+def test_a_nic_that_flaps(plain):
+    """It is as it was, and what comes much later comes beside it."""
+    host = plain
+    host.start_weftd()
+    host.wait_healthy()
+    for _ in range(5):
+        host.ip("link", "set", "eth0", "down")
+        host.ip("link", "set", "eth0", "up")
+    host.wait_healthy()
+    assert moved(host, "192.168.50.11/24")
+
+
+UDHCPD = """\
+start {address}
+end {address}
+interface underlay
+min_lease 1
+lease_file /run/{lab}.leases
+pidfile /run/{lab}.pid
+option subnet 255.255.255.0
+option router 192.168.50.1
+option lease {lease}
+"""
+
+
+@contextlib.contextmanager
+def dhcp_server(lab, address, lease):
+    """One on the underlay that gives only this address."""
+    node = lab.underlay
+    conf = lab.dir / "udhcpd.conf"
+    conf.write_text(UDHCPD.format(address=address, lease=lease, lab=lab.name)
+                    .replace("/run/", f"{lab.dir}/"))
+    (lab.dir / f"{lab.name}.leases").write_bytes(b"")
+    server = node.popen(["busybox", "udhcpd", "-f", str(conf)])
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait(5)
+
+
+@pytest.mark.once
+@pytest.mark.guests
+def test_a_dhcp_server_that_gives_another_address(make_lab):
+    """dhclient renews its lease and then gets another; when the list says so,
+    too, all is well."""
+    lab = make_lab(weftd=False)
+    a, b = lab.hosts
+    lab.underlay.ip("addr", "add", "192.168.50.1/24", "dev", "underlay")
+    a.ip("addr", "flush", "dev", "eth0")
+    interface = "br-phy" if a.lends_underlay else "eth0"
+
+    def held():
+        text = a.ip("-4", "-o", "addr", "show", "dev", interface)
+        return re.findall(r"inet (\S+)/", text)
+    with contextlib.ExitStack() as stack:
+        with dhcp_server(lab, "192.168.50.11", 8):
+            client = a.popen(["dhclient", "-d", "-4", "-cf", "/dev/null",
+                              "-lf", "/run/dhclient.leases",
+                              "-pf", "/run/dhclient.pid", "eth0"])
+            stack.callback(client.wait, 5)
+            stack.callback(client.terminate)
+            wait_for(lambda: "192.168.50.11" in a.ip("addr"), 20, "a lease")
+            for host in lab.hosts:
+                host.start_weftd()
+            lab.wait_healthy(30)
+            a.weft("netns", "add", "red")
+            b.weft("netns", "add", "green")
+            a.weft("attach", "red")
+            green = address(b.weft_json("attach", "green"), 4)
+            assert a.ping(green, netns="red", count=3)
+            # Longer than a lease: it was renewed, through br-phy.
+            started = time.monotonic()
+            wait_for(lambda: time.monotonic() > started + 12, 15, "")
+            assert held() == ["192.168.50.11"]
+            assert a.ping(green, netns="red", count=3)
+        with dhcp_server(lab, "192.168.50.77", 600):
+            wait_for(lambda: held() == ["192.168.50.77"], 40,
+                     "another address")
+            lab.write_peers(lab.peers_text().replace("50.11", "50.77"))
+            lab.wait_healthy(30)
+            assert a.ping(green, netns="red", count=3)
+            assert held() == ["192.168.50.77"]
+            assert "default via 192.168.50.1" in a.ip(
+                "route", "show", "dev", interface)
+
+
+@pytest.mark.parametrize("directory", [None, "tcp"])
+def test_the_address_that_peers_send_to_has_gone(make_lab, directory):
+    """By a list, weft status says so; a directory is told of the new one."""
+    lab = make_lab(directory=directory)
+    a, b = lab.hosts
+    a.weft("netns", "add", "red")
+    b.weft("netns", "add", "green")
+    a.weft("attach", "red")
+    green = address(b.weft_json("attach", "green"), 4)
+    lab.wait_healthy()
+    a.ip("link", "set", "eth0", "down")
+    a.run(["ip", "-batch", "-"], stdin="""\
+link set eth0 up
+addr add 192.168.50.77/24 dev eth0
+""")
+    if directory:
+        wait_for(lambda: "192.168.50.77" in b.weft("peer", "list").stdout, 20,
+                 "the directory has the new address")
+    else:
+        wait_for(lambda: "peers send to 192.168.50.11, which no interface of "
+                 "this host has: change its address in the peer list"
+                 in a.weft("status", check=False).stdout, 10, "it is said")
+        lab.write_peers(lab.peers_text().replace("50.11", "50.77"))
+    lab.wait_healthy(20)
+    assert a.ping(green, netns="red", count=3)
 
 
 def test_a_route_of_another_interface_is_in_nobodys_way(make_lab):
