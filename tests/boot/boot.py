@@ -376,8 +376,8 @@ def cleanup(m):
 @test
 def purge(m):
     """A purge leaves nothing."""
-    m.sh("systemctl disable weft-netns@red weft-netns@green; weft netns del "
-         "red green")
+    m.sh("systemctl disable --now weft-netns@red weft-netns@green; "
+         "weft netns del red green")
     m.sh("DEBIAN_FRONTEND=noninteractive dpkg --purge weft", 120)
     left = m.sh("find / -xdev -iname '*weft*' ! -path '/root/*'; "
                 "find /run /etc -iname '*weft*'; grep weft /etc/group; true")

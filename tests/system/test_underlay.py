@@ -393,6 +393,10 @@ def test_the_address_that_peers_send_to_has_gone(make_lab, directory):
     """By a list, weft status says so; a directory is told of the new one."""
     lab = make_lab(directory=directory)
     a, b = lab.hosts
+    if directory:                   # Without --address.
+        a.stop_weftd()
+        a.start_weftd(*a.DATAPATH, f"--name={a.name}",
+                      f"--directory={lab.directory.remote}", plain=True)
     a.weft("netns", "add", "red")
     b.weft("netns", "add", "green")
     a.weft("attach", "red")
