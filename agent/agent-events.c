@@ -225,6 +225,7 @@ addresses_event(void *a_)
         get_owned(&owned, &n, a);
         shared_addresses_changed(a->shared, owned, n);
     }
+    tunnels_addresses_changed(a->tunnels);
     a->mtu_unknown = true;
 }
 
@@ -296,6 +297,15 @@ tunnel_changed(const char *peer, ofp_port_t port, void *a_)
     }
 }
 
+static bool
+owns(const struct in6_addr *address, void *a_)
+{
+    const struct in6_addr *addrs;
+    size_t n;
+    get_owned(&addrs, &n, a_);
+    return has_address(addrs, n, address);
+}
+
 static enum verdict_reach
 probe(const struct in6_addr *remote, enum verdict_reach before, void *a_)
 {
@@ -353,6 +363,7 @@ const struct ofswitch_events agent_ofswitch_events = {
 
 const struct tunnels_ops agent_tunnels_ops = {
     .report = agent_report,
+    .owns = owns,
     .probe = probe,
     .port_changed = tunnel_changed,
 };

@@ -7,6 +7,7 @@
 #include "flow.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "overlay/address.h"
 #include "overlay/compile.h"
 #include "overlay/ifname.h"
 #include "overlay/peerlist.h"
@@ -59,6 +60,9 @@ struct tunnels {
     bool known, on_demand;          /* As given to tunnels_create(). */
     bool dirty;                     /* Wanted and there may differ. */
     bool listed;                    /* It is known what is wanted. */
+    struct in6_addr own;            /* What the list has for this host. */
+    bool owned;                     /* The host has, or had, this address: it
+                                     * is the source of all tunnels. */
     long long int keep_until;       /* For entries that are 'kept'; 0: there
                                      * are none. */
     long long int count_at;         /* LLONG_MAX: all are up. */
@@ -68,6 +72,9 @@ struct tunnels {
 static struct entry *find_entry(const struct tunnels *, const char *peer);
 static struct entry *get_entry(struct tunnels *, const char *peer);
 static bool is_wanted(const struct entry *);
+static void set_own(struct tunnels *, const struct peer *self);
+static struct in6_addr local_of(const struct tunnels *, const struct entry *);
+static bool is_as_wanted(const struct tunnels *, const struct entry *);
 static void list_peer(struct entry *, const struct peer *,
                       const struct peer *self);
 static void set_ofport(struct tunnels *, const char *peer, struct entry *,
@@ -112,6 +119,7 @@ tunnels_set_list(struct tunnels *t, const struct peerlist *list,
                  const struct peer *self)
 {
     tunnels_clear(t);
+    set_own(t, self);
     struct shash_node *node;
     SHASH_FOR_EACH (node, &list->peers) {
         const struct peer *peer = node->data;
@@ -131,7 +139,17 @@ tunnels_set_peer(struct tunnels *t, const char *name, const struct peer *peer,
     } else if (e) {
         e->listed = false;
     }
+    set_own(t, self);
     t->dirty = true;
+}
+
+void
+tunnels_addresses_changed(struct tunnels *t)
+{
+    if (t->listed && !t->owned && t->ops->owns(&t->own, t->aux)) {
+        t->owned = true;
+        t->dirty = true;
+    }
 }
 
 uint32_t
@@ -182,6 +200,7 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
     e->port = xstrdup(port->name);
     e->there.id = port->tunnel.id;
     e->there.remote = port->tunnel.remote;
+    e->there.local = port->tunnel.local;
     e->there.dst_port = port->tunnel.dst_port;
     t->next_id = MAX(t->next_id, port->tunnel.id + 1);
 
@@ -212,9 +231,7 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
                        port->tunnel.peer, port->name);
     }
     e->drifted = port->drifted;
-    t->dirty = t->dirty || !is_wanted(e) || e->drifted
-               || !ipv6_addr_equals(&e->there.remote, &e->remote)
-               || e->there.dst_port != e->dst_port;
+    t->dirty = t->dirty || !is_wanted(e) || !is_as_wanted(t, e);
 }
 
 void
@@ -427,6 +444,36 @@ is_wanted(const struct entry *e)
     return e->listed && e->needed;
 }
 
+/* Behind a NAT the list has an address that the host itself has not, and the
+ * routes say which it has.  An address that goes may come back, and is not
+ * taken out of the tunnels. */
+static void
+set_own(struct tunnels *t, const struct peer *self)
+{
+    if (!ipv6_addr_equals(&t->own, &self->address)) {
+        t->own = self->address;
+        t->owned = false;
+    }
+    t->owned = t->owned || t->ops->owns(&t->own, t->aux);
+}
+
+static struct in6_addr
+local_of(const struct tunnels *t, const struct entry *e)
+{
+    return (t->owned && address_is_v4(&t->own) == address_is_v4(&e->remote)
+            ? t->own : in6addr_any);
+}
+
+/* Is the row of the entry's port what it should be? */
+static bool
+is_as_wanted(const struct tunnels *t, const struct entry *e)
+{
+    struct in6_addr local = local_of(t, e);
+    return (!e->drifted && ipv6_addr_equals(&e->there.remote, &e->remote)
+            && ipv6_addr_equals(&e->there.local, &local)
+            && e->there.dst_port == e->dst_port);
+}
+
 static void
 list_peer(struct entry *e, const struct peer *peer, const struct peer *self)
 {
@@ -502,9 +549,7 @@ compose_entry(struct tunnels *t, const char *peer, struct entry *e)
         }
         return;
     }
-    if (e->port && !e->drifted
-        && ipv6_addr_equals(&e->there.remote, &e->remote)
-        && e->there.dst_port == e->dst_port) {
+    if (e->port && is_as_wanted(t, e)) {
         return;
     }
     VLOG_INFO("peer %s: %s tunnel", peer, e->port ? "updating" : "installing");
@@ -513,6 +558,7 @@ compose_entry(struct tunnels *t, const char *peer, struct entry *e)
         .peer = xstrdup(peer),
         .id = e->there.id ? e->there.id : t->next_id++,
         .remote = e->remote,
+        .local = local_of(t, e),
         .dst_port = e->dst_port,
     };
     e->there.id = tunnel.id;

@@ -20,6 +20,8 @@ struct tunnels_ops {
     /* Something worth telling the user happened to a tunnel. */
     void (*report)(void *aux, const char *format, ...)
         OVS_PRINTF_FORMAT(2, 3);
+    /* Is 'address' one of this host? */
+    bool (*owns)(const struct in6_addr *address, void *aux);
     /* Called every few seconds while a tunnel is down: does the other end
      * answer at all?  'before' is what was returned last. */
     enum verdict_reach (*probe)(const struct in6_addr *remote,
@@ -49,6 +51,9 @@ void tunnels_release(struct tunnels *, const char *name);
 /* A peer that is held is one to have a tunnel to, or no longer. */
 void tunnels_need(struct tunnels *, const char *name, bool needed);
 ofp_port_t tunnels_port(const struct tunnels *, const char *name);
+
+/* The host has other addresses than before. */
+void tunnels_addresses_changed(struct tunnels *);
 
 /* A tunnel's port changed, or went. */
 void tunnels_port_changed(struct tunnels *, const struct switchdb_port *);

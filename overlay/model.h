@@ -158,6 +158,8 @@ struct tunnel {
     uint32_t id;                    /* What flows call the peer; from 1, kept
                                      * for as long as the port exists. */
     struct in6_addr remote;
+    struct in6_addr local;          /* Its packets' source; in6addr_any: as
+                                     * the routes have it. */
     uint16_t dst_port;              /* UDP. */
 };
 

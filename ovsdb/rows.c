@@ -125,6 +125,11 @@ row_of_tunnel(const struct tunnel *t, const char *bridge, struct smap *ids,
     struct ds s = DS_EMPTY_INITIALIZER;
     address_format(&t->remote, &s);
     smap_add(options, "remote_ip", ds_cstr(&s));
+    if (ipv6_addr_is_set(&t->local)) {
+        ds_clear(&s);
+        address_format(&t->local, &s);
+        smap_add(options, "local_ip", ds_cstr(&s));
+    }
     ds_destroy(&s);
 
     smap_add(options, "key", "flow");
@@ -144,6 +149,7 @@ row_to_tunnel(const char *port, const struct smap *ids,
 {
     const char *peer = smap_get(ids, "weft-peer");
     const char *remote = smap_get(options, "remote_ip");
+    const char *local = smap_get(options, "local_ip");
 
     *t = (struct tunnel) {
         .id = smap_get_uint(ids, "weft-peer-id", 0),
@@ -151,6 +157,9 @@ row_to_tunnel(const char *port, const struct smap *ids,
     };
     if (!peer || !t->id || !remote || !address_parse(remote, &t->remote)) {
         return false;
+    }
+    if (local && !address_parse(local, &t->local)) {
+        t->local = in6addr_any;     /* Then it differs from what is said. */
     }
     t->peer = xstrdup(peer);
     t->port = xstrdup(port);

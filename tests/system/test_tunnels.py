@@ -53,7 +53,8 @@ def test_one_port_a_peer_named_after_it(lab):
         port = f"vx-{peer.name}"
         assert interface(a, port, "type") == "vxlan"
         assert interface(a, port, "options") \
-            == f'{{key=flow, remote_ip="{peer.address}"}}'
+            == (f'{{key=flow, local_ip="{a.address}", '
+                f'remote_ip="{peer.address}"}}')
         assert "enable=\"true\"" in interface(a, port, "bfd")
         assert tunnels(a)[peer.name]["tunnel"] == port
 
