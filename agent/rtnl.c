@@ -31,6 +31,10 @@ enum {
 };
 
 static int ethtool(struct rtnl *, const char *ifname, struct ethtool_value *);
+static int ethtool_get(struct rtnl *, const char *ifname, uint32_t cmd,
+                       uint32_t *);
+static int ethtool_set(struct rtnl *, const char *ifname, uint32_t cmd,
+                       uint32_t);
 static bool ifname_fits(const char *);
 static struct nlmsghdr *put_link(struct rtnl *, uint16_t type, uint16_t flags,
                                  int ifindex);
@@ -249,17 +253,48 @@ rtnl_links_dump(struct rtnl *rtnl,
 int
 rtnl_tx_checksum(struct rtnl *rtnl, const char *ifname, bool on)
 {
-    struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = on };
-    return ethtool(rtnl, ifname, &value);
+    return ethtool_set(rtnl, ifname, ETHTOOL_STXCSUM, on);
 }
 
 int
-rtnl_tx_checksum_get(struct rtnl *rtnl, const char *ifname, bool *on)
+rtnl_rx_merging_get(struct rtnl *rtnl, const char *ifname, unsigned int *on)
 {
-    struct ethtool_value value = { .cmd = ETHTOOL_GTXCSUM };
-    int error = ethtool(rtnl, ifname, &value);
-    *on = !error && value.data;
+    uint32_t gro, flags;
+    int error = ethtool_get(rtnl, ifname, ETHTOOL_GGRO, &gro);
+    error = error ? error : ethtool_get(rtnl, ifname, ETHTOOL_GFLAGS, &flags);
+    *on = (error ? 0
+           : (gro ? RTNL_GRO : 0) | (flags & ETH_FLAG_LRO ? RTNL_LRO : 0));
     return error;
+}
+
+int
+rtnl_rx_merging_set(struct rtnl *rtnl, const char *ifname, unsigned int on)
+{
+    uint32_t flags;
+    int error = ethtool_set(rtnl, ifname, ETHTOOL_SGRO, !!(on & RTNL_GRO));
+    error = error ? error : ethtool_get(rtnl, ifname, ETHTOOL_GFLAGS, &flags);
+    if (!error && !(flags & ETH_FLAG_LRO) != !(on & RTNL_LRO)) {
+        error = ethtool_set(rtnl, ifname, ETHTOOL_SFLAGS,
+                            flags ^ ETH_FLAG_LRO);
+    }
+    return error;
+}
+
+static int
+ethtool_get(struct rtnl *rtnl, const char *ifname, uint32_t cmd,
+            uint32_t *data)
+{
+    struct ethtool_value value = { .cmd = cmd };
+    int error = ethtool(rtnl, ifname, &value);
+    *data = value.data;
+    return error;
+}
+
+static int
+ethtool_set(struct rtnl *rtnl, const char *ifname, uint32_t cmd, uint32_t data)
+{
+    struct ethtool_value value = { .cmd = cmd, .data = data };
+    return ethtool(rtnl, ifname, &value);
 }
 
 static int

@@ -177,8 +177,13 @@ int rtnl_neighbour_ask(struct rtnl *, int ifindex, const struct in6_addr *,
 /* Turns the transmit checksum offload of 'ifname' in the socket's namespace
  * off (ETHTOOL_STXCSUM), or back on. */
 int rtnl_tx_checksum(struct rtnl *, const char *ifname, bool on);
-/* Whether it is on (ETHTOOL_GTXCSUM). */
-int rtnl_tx_checksum_get(struct rtnl *, const char *ifname, bool *on);
+
+/* What makes one large packet of several that 'ifname' receives, of those in
+ * the socket's namespace: by the kernel (generic) and by the NIC itself. */
+enum { RTNL_GRO = 1 << 0, RTNL_LRO = 1 << 1 };
+int rtnl_rx_merging_get(struct rtnl *, const char *ifname, unsigned int *);
+/* Those that 'ifname' is to have.  -EOPNOTSUPP or so: one cannot be changed. */
+int rtnl_rx_merging_set(struct rtnl *, const char *ifname, unsigned int);
 
 /* Events.  A monitor is a socket in RTNLGRP_LINK and both IFADDR groups of
  * this process's namespace.  When its buffer overran (ENOBUFS), 'overrun' is

@@ -42,6 +42,13 @@ static const struct word scopes[] = {
     { 0, NULL },
 };
 
+static const char *const offloads[] = {     /* By RTNL_GRO and RTNL_LRO. */
+    [0] = "",
+    [RTNL_GRO] = "gro",
+    [RTNL_LRO] = "lro",
+    [RTNL_GRO | RTNL_LRO] = "gro,lro",
+};
+
 static const struct word prefs[] = {    /* RFC 4191, section 2.1. */
     { 0, "medium" },
     { 1, "high" },
@@ -452,4 +459,21 @@ put_metrics(struct ds *s, const struct rtnl_route *r)
     if (r->congctl[0]) {
         ds_put_format(s, " congctl %s", r->congctl);
     }
+}
+
+const char *
+underlay_format_offloads(unsigned int on)
+{
+    return offloads[on & (RTNL_GRO | RTNL_LRO)];
+}
+
+unsigned int
+underlay_parse_offloads(const char *text)
+{
+    for (unsigned int on = 1; on < ARRAY_SIZE(offloads); on++) {
+        if (!strcmp(text, offloads[on])) {
+            return on;
+        }
+    }
+    return 0;
 }

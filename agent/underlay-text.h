@@ -25,4 +25,8 @@ void underlay_format_route(const struct rtnl_route *, struct ds *);
 /* As underlay_parse_address(): 'oif' becomes 0. */
 char *underlay_parse_route(const char *text, struct rtnl_route *);
 
+/* Of RTNL_GRO and RTNL_LRO, "gro,lro", as `ethtool -K` calls them. */
+const char *underlay_format_offloads(unsigned int);
+unsigned int underlay_parse_offloads(const char *text);     /* Others: 0. */
+
 #endif /* agent/underlay-text.h */

@@ -40,7 +40,7 @@ struct lent {
 struct underlay {
     char *nic, *bridge;
     struct lent lent;               /* To 'bridge'. */
-    bool tx_checksum;               /* The offload was on. */
+    unsigned int merging;           /* RTNL_GRO and so on: were on. */
     bool known;                     /* The above has been found out. */
     bool renewed;                   /* It is not what the row says. */
     int guarded;                    /* Ifindex of the NIC whose ingress drops;
@@ -70,6 +70,7 @@ static void del_route_of_address(struct rtnl *, const struct rtnl_addr *);
 static void on_bridge(struct rtnl_addr *);
 static int move_routes(struct underlay *, int from, int to, bool for_ever);
 static char *guard(struct underlay *, bool on);
+static char *stop_merging(const struct underlay *);
 static char *format_addresses(const struct underlay *);
 static char *format_routes(const struct underlay *);
 
@@ -208,7 +209,7 @@ underlay_compose(struct underlay *u)
         .mac = mac,
         .addresses = addresses,
         .routes = routes,
-        .tx_checksum = u->tx_checksum,
+        .offloads = underlay_format_offloads(u->merging),
     });
     free(mac);
     free(addresses);
@@ -240,8 +241,9 @@ underlay_restore(struct underlay *u)
     int phy_ifindex = (rtnl_link_get(rtnl, u->bridge, &phy)
                        ? 0 : phy.ifindex);
     char *problem = guard(u, false);
-    if (u->tx_checksum) {
-        (void) rtnl_tx_checksum(rtnl, u->nic, true);  /* As good as it gets. */
+    if (u->merging) {
+        (void) rtnl_rx_merging_set(rtnl, u->nic, u->merging);   /* As good as
+                                                                 * it gets. */
     }
     int error = 0;
     for (size_t i = 0; i < u->lent.n_addresses; i++) {
@@ -370,8 +372,7 @@ read_nic(struct underlay *u)
         return;                     /* Not there yet: its link event comes. */
     }
     if (read_lent(u, nic.ifindex, &u->lent) && u->lent.n_addresses) {
-        /* A NIC without the offload refuses: then it is off. */
-        (void) rtnl_tx_checksum_get(rtnl, u->nic, &u->tx_checksum);
+        (void) rtnl_rx_merging_get(rtnl, u->nic, &u->merging);
         u->known = true;
     }
 }
@@ -401,7 +402,7 @@ read_row(struct underlay *u, const struct switchdb_underlay *row)
         warn_not_understood(u, item, error);
     }
     free(copy);
-    u->tx_checksum = row->tx_checksum;
+    u->merging = underlay_parse_offloads(row->offloads);
     u->known = u->lent.n_addresses > 0;
 }
 
@@ -487,8 +488,6 @@ apply(struct underlay *u)
         if (error) {
             return error;
         }
-        /* A NIC without the offload refuses; it needs none. */
-        (void) rtnl_tx_checksum(rtnl, u->nic, false);
         u->guarded = nic.ifindex;
     }
 
@@ -513,7 +512,29 @@ apply(struct underlay *u)
     }
     return (error ? xasprintf("could not move the addresses of %s to %s: %s",
                               u->nic, u->bridge, ovs_strerror(-error))
-            : NULL);
+            : stop_merging(u));
+}
+
+/* vswitchd drops what is larger than the MTU ("Too big. GRO/TSO enabled?"):
+ * every large TCP transfer to this host would stand still. */
+static char *
+stop_merging(const struct underlay *u)
+{
+    struct rtnl *rtnl = kernel_rtnl(u->kernel);
+    unsigned int on;
+    if (rtnl_rx_merging_get(rtnl, u->nic, &on) || !on) {
+        return NULL;                /* It cannot merge, or does not. */
+    }
+    if (rtnl_rx_merging_set(rtnl, u->nic, 0)) {
+        return xasprintf("interface %s merges the packets that it receives, "
+                         "which ovs-vswitchd then drops, and does not let "
+                         "itself be changed: see \"ethtool -k %s\"",
+                         u->nic, u->nic);
+    }
+    VLOG_INFO("interface %s: turned off %s until \"weft cleanup\": "
+              "ovs-vswitchd drops merged packets", u->nic,
+              underlay_format_offloads(on));
+    return NULL;
 }
 
 /* Only what differs: each change is an event that brings us here again. */

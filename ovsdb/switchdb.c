@@ -210,8 +210,7 @@ switchdb_underlay_state(const struct switchdb *db, const char *name,
     underlay->addresses = smap_get_def(&br->external_ids, "weft-addresses",
                                        "");
     underlay->routes = smap_get_def(&br->external_ids, "weft-routes", "");
-    underlay->tx_checksum = smap_get_bool(&br->external_ids,
-                                          "weft-tx-checksum", true);
+    underlay->offloads = smap_get_def(&br->external_ids, "weft-offloads", "");
     return find_interface(db, underlay->nic) ? BRIDGE_OURS : BRIDGE_WRONG;
 }
 
@@ -279,7 +278,7 @@ switchdb_put_underlay(struct switchdb *db, const struct switchdb_underlay *u)
     smap_replace(&ids, "weft-underlay", u->nic);
     smap_replace(&ids, "weft-addresses", u->addresses);
     smap_replace(&ids, "weft-routes", u->routes);
-    smap_replace(&ids, "weft-tx-checksum", u->tx_checksum ? "true" : "false");
+    smap_replace(&ids, "weft-offloads", u->offloads);
     ovsrec_bridge_set_external_ids(br, &ids);
     smap_destroy(&ids);
 }

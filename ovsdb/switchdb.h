@@ -104,7 +104,8 @@ struct switchdb_underlay {
                                      * only, and only at first. */
     const char *addresses;          /* As for `ip address add`, by commas. */
     const char *routes;             /* As for `ip route add`, by commas. */
-    bool tx_checksum;               /* The NIC's offload was on. */
+    const char *offloads;           /* The NIC's that were on, as for `ethtool
+                                     * -K`, by commas. */
 };
 enum switchdb_bridge switchdb_underlay_state(
     const struct switchdb *, const char *bridge, struct switchdb_underlay *);

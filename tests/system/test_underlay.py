@@ -5,6 +5,8 @@ there, and comes back as it was, whatever happened in between."""
 import contextlib
 import json
 import re
+import socket
+import threading
 import time
 
 import pytest
@@ -76,9 +78,9 @@ def routes(host, interface="eth0"):
             if "fe80::/64" not in line], seconds
 
 
-def tx_checksum(host):
+def merges(host):
     text = host.sh("ethtool -k eth0")
-    return re.search(r"tx-checksumming: (\w+)", text)[1] == "on"
+    return re.search(r"generic-receive-offload: (\w+)", text)[1] == "on"
 
 
 @pytest.fixture
@@ -124,7 +126,7 @@ def reboot(host):
     host.kill_vswitchd()
     host.kill_ovsdb()
     host.ip("link", "del", "br-phy")
-    host.sh("ethtool -K eth0 tx on >/dev/null; nft flush ruleset")
+    host.sh("ethtool -K eth0 gro on; nft flush ruleset")
     set_up(host)
     host.start_ovsdb()
     host.start_vswitchd()
@@ -155,7 +157,7 @@ def restart_switch(host):
     (restart_switch, True), (reboot, False),
 ])
 def test_all_comes_back(host, between, offload):
-    host.sh(f"ethtool -K eth0 tx {'on' if offload else 'off'} >/dev/null")
+    host.sh(f"ethtool -K eth0 gro {'on' if offload else 'off'}")
     before = addresses(host), routes(host)
     (held, lifetimes), (led, seconds) = before
     assert len(held) == 14 and len(lifetimes) == 3
@@ -163,14 +165,14 @@ def test_all_comes_back(host, between, offload):
     host.start_weftd()
     host.wait_healthy()
     between(host)
-    assert not tx_checksum(host)
+    assert not merges(host)
     assert addresses(host) == ([], {}) and routes(host) == ([], [])
     cleanup(host)
     (held_now, lifetimes_now), (led_now, seconds_now) = (addresses(host),
                                                          routes(host))
     assert held_now == held
     assert led_now == led
-    assert tx_checksum(host) == offload
+    assert merges(host) == offload
     for address, (valid, preferred) in lifetimes.items():
         valid_now, preferred_now = lifetimes_now[address]
         assert valid_now == pytest.approx(valid, abs=5)
@@ -200,14 +202,57 @@ def test_the_bridge_has_them_meanwhile(host, between):
 
 
 def test_what_is_remembered_is_readable(host):
+    host.sh("ethtool -K eth0 gro on")
     host.start_weftd()
     host.wait_healthy()
     remembered = host.ovs_vsctl("get", "bridge", "br-phy", "external_ids")
     for part in ("192.168.50.11/24, ", "192.168.50.61/24 brd 192.168.50.127, ",
                  "0.0.0.0/0 via 192.168.50.1 proto dhcp src 192.168.50.11 "
                  "metric 100 mtu 1400 advmss 1360",
-                 'weft-tx-checksum="true"', "weft-underlay=eth0"):
+                 "weft-offloads=gro", "weft-underlay=eth0"):
         assert part in remembered
+
+
+def test_the_host_itself_receives_much(host):
+    """Most NICs merge what they receive (GRO), which the switch would drop;
+    also if somebody turns that on again."""
+    host.sh("ethtool -K eth0 gro on")
+    host.start_weftd()
+    host.wait_healthy()
+    assert received(host) == MUCH
+    host.sh("ethtool -K eth0 gro on")
+    wait_for(lambda: not merges(host), 2, "it is off again")
+    assert received(host) == MUCH
+
+
+MUCH = 4 << 20
+
+
+def received(host):
+    """The bytes of a TCP transfer to the host, as far as it comes."""
+    sender = host.lab.underlay
+    sender.sh("ip addr replace 192.168.50.1/24 dev underlay")
+    with sender.open_socket(None, socket.AF_INET,
+                            socket.SOCK_STREAM) as listening:
+        listening.bind(("192.168.50.1", 0))
+        listening.listen()
+        with host.open_socket(None, socket.AF_INET,
+                              socket.SOCK_STREAM) as taking:
+            taking.connect(listening.getsockname())
+            giving, _ = listening.accept()
+            threading.Thread(target=send_all, args=(giving,)).start()
+            count = 0
+            taking.settimeout(3)
+            with contextlib.suppress(TimeoutError):
+                while data := taking.recv(1 << 16):
+                    count += len(data)
+            return count
+
+
+def send_all(connection):
+    with connection, contextlib.suppress(OSError):
+        connection.settimeout(10)
+        connection.sendall(bytes(MUCH))
 
 
 def test_a_lease_that_is_renewed(host):
