@@ -22,6 +22,8 @@ from namespaces import (MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC,
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OVS_DAEMONS = ("ovsdb-server", "ovs-vswitchd")
 DAEMONS = (*OVS_DAEMONS, "weft-directory", "weftd")
+# Under sanitizers, side by side, what takes a second may take three.
+PATIENCE = float(os.environ.get("WEFT_TEST_PATIENCE", 1))
 
 
 class LabError(Exception):
@@ -44,8 +46,10 @@ def wait_for(predicate, timeout=5.0, what="", interval=0.02):
     """Calls 'predicate' until it returns something true, and returns that.
 
     A predicate that raises AssertionError or LabError counts as "not yet";
-    its last complaint is part of the message.
+    its last complaint is part of the message.  It is a limit for what has
+    failed, not a measurement: see $WEFT_TEST_PATIENCE.
     """
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     while True:
         value, error = None, None

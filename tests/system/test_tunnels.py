@@ -181,4 +181,5 @@ def paced(count, wire):
     for i, frame in enumerate(flood(count)):
         yield frame
         if i % 64 == 63:
-            wire.wait(b"flood", i + 1)
+            # Each frame makes the switch look through all of its flows again.
+            wire.wait(b"flood", i + 1, 20)
