@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+#include "agent/checksums.h"
 #include "agent/links.h"
 #include "agent/netns.h"
 #include "flow.h"
@@ -515,5 +516,24 @@ attachment_to_json(const struct attachment *a)
     if (a->registered || a->ep.moved_to) {
         attachment_put_standing(a, o);
     }
+    return o;
+}
+
+struct json *
+attachment_show(const struct attachment *a)
+{
+    struct json *o = attachment_to_json(a);
+    char *error = NULL;
+    int netns = a->ep.tap ? -1 : open_netns(a, &error);
+    uint64_t wrong = netns >= 0 ? checksums_wrong(netns) : 0;
+    if (wrong) {
+        json_object_put(o, "wrong_checksums", json_integer_create(wrong));
+        json_object_put_string(o, "advice", "if a NIC made them so: \"ethtool "
+                               "-K NIC tx off\" on the sending host");
+    }
+    if (netns >= 0) {
+        close(netns);
+    }
+    free(error);
     return o;
 }

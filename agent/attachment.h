@@ -160,6 +160,8 @@ void attachment_announce(struct endpoints *, struct attachment *);
 void attachment_announce_again(struct endpoints *, struct attachment *);
 
 struct json *attachment_to_json(const struct attachment *);
+/* Also what is asked of the kernel for it. */
+struct json *attachment_show(const struct attachment *);
 
 /* attachment-standing.c: what the shared directory says of it. */
 /* Is told to the registrar, in network 'vni'; 'move': it may be another

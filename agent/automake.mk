@@ -7,6 +7,7 @@ weftd_SOURCES = \
 	agent/attachment.c agent/attachment.h \
 	agent/attachment-standing.c \
 	agent/certificate.c agent/certificate.h \
+	agent/checksums.c agent/checksums.h \
 	agent/commands.def \
 	agent/control.c agent/control.h \
 	agent/control-commands.h \

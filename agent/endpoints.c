@@ -471,7 +471,7 @@ struct json *
 endpoints_show(const struct endpoints *e, const char *name)
 {
     const struct attachment *a = attachment_find(e, name);
-    return a ? attachment_to_json(a) : NULL;
+    return a ? attachment_show(a) : NULL;
 }
 
 size_t

@@ -80,29 +80,54 @@ netns_id(int fd, struct netns_id *id)
     return 0;
 }
 
+/* Enters the namespace 'fd'.  '*own' is for leave(). */
+static int
+enter(int fd, int *own)
+{
+    *own = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+    int error = *own < 0 || setns(fd, CLONE_NEWNET) ? -errno : 0;
+    if (error && *own >= 0) {
+        close(*own);
+    }
+    return error;
+}
+
+static void
+leave(int own)
+{
+    if (setns(own, CLONE_NEWNET)) {
+        /* Whatever came next would be done to the wrong namespace. */
+        ovs_abort(errno, "cannot return to own network namespace");
+    }
+    close(own);
+}
+
 int
 netns_socket(int fd, int domain, int type, int protocol)
 {
-    int own = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
-    if (own < 0) {
-        return -errno;
+    int own;
+    int error = enter(fd, &own);
+    if (error) {
+        return error;
     }
-
-    int sock;
-    if (setns(fd, CLONE_NEWNET)) {
-        sock = -errno;
-    } else {
-        sock = socket(domain, type | SOCK_CLOEXEC, protocol);
-        if (sock < 0) {
-            sock = -errno;
-        }
-        if (setns(own, CLONE_NEWNET)) {
-            /* Whatever came next would be done to the wrong namespace. */
-            ovs_abort(errno, "cannot return to own network namespace");
-        }
-    }
-    close(own);
+    int sock = socket(domain, type | SOCK_CLOEXEC, protocol);
+    sock = sock < 0 ? -errno : sock;
+    leave(own);
     return sock;
+}
+
+int
+netns_open_file(int fd, const char *path)
+{
+    int own;
+    int error = enter(fd, &own);
+    if (error) {
+        return error;
+    }
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    file = file < 0 ? -errno : file;
+    leave(own);
+    return file;
 }
 
 char *

@@ -35,6 +35,10 @@ int netns_id(int fd, struct netns_id *);        /* 0 or negative errno. */
  * back when this returns; if it cannot get back the process aborts. */
 int netns_socket(int fd, int domain, int type, int protocol);
 
+/* Opens a file below /proc/thread-self/net as the namespace 'fd' has it, to be
+ * read.  O_CLOEXEC.  An fd, or a negative errno. */
+int netns_open_file(int fd, const char *path);
+
 /* All return NULL or an owned message. */
 char *netns_add(const char *name);              /* Exists already: an error. */
 char *netns_del(const char *name);              /* Absent: an error. */
