@@ -267,6 +267,9 @@ list_changed(const struct peerlist *old, const struct peerlist *new,
     struct agent *a = a_;
     networks_set_list(a, old, new);
     tunnels_set_list(a->tunnels, new, self);
+    if (a->underlay) {
+        underlay_set_own(a->underlay, &self->address);
+    }
     if (a->remotes) {
         remotes_set_list(a->remotes, new);
         shared_list_changed(a->shared);
@@ -284,6 +287,9 @@ peer_changed(const char *name, const struct peer *peer, void *a_)
     const struct peer *self = directory_self(a->directory);
     if (self) {
         tunnels_set_peer(a->tunnels, name, peer, self);
+        if (a->underlay) {
+            underlay_set_own(a->underlay, &self->address);
+        }
         a->mtu_unknown = true;
     }
 }

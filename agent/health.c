@@ -109,12 +109,55 @@ look_at_shared(const struct agent *a, struct svec *problems)
     }
 }
 
+/* The routes, as a userspace datapath goes by them: Open vSwitch (3.1) knows no
+ * metrics, and of several to one prefix takes that of which the kernel tells
+ * last. */
+struct routes {
+    struct rtnl_route *a;
+    size_t n, allocated;
+    bool read;
+};
+
+static void
+add_route(const struct rtnl_route *r, void *routes_)
+{
+    struct routes *routes = routes_;
+    if (r->type && r->type != RTN_UNICAST) {
+        return;
+    } else if (routes->n >= routes->allocated) {
+        routes->a = x2nrealloc(routes->a, &routes->allocated,
+                               sizeof *routes->a);
+    }
+    routes->a[routes->n++] = *r;
+}
+
+/* The ifindex; 0 if there is none. */
+static int
+way_of_switch(const struct agent *a, struct routes *routes,
+              const struct in6_addr *address)
+{
+    const struct rtnl_route *way = NULL;
+    if (!routes->read) {
+        routes->read = true;
+        (void) rtnl_routes_dump(kernel_rtnl(a->kernel), add_route, routes);
+    }
+    for (size_t i = 0; i < routes->n; i++) {
+        const struct rtnl_route *r = &routes->a[i];
+        if (prefix_contains(&r->dst, address)
+            && (!way || r->dst.len >= way->dst.len)) {
+            way = r;
+        }
+    }
+    return way ? way->oif : 0;
+}
+
 /* The way to 'address' by the routes of this host, and whether it is known
  * ('probed') that somebody is at its end.  '*via' is an interface's name or an
  * address, in 'text'. */
 static enum verdict_reach
-find_reach(const struct agent *a, const struct in6_addr *address,
-           enum verdict_reach probed, struct ds *text, const char **via)
+find_reach(const struct agent *a, struct routes *routes,
+           const struct in6_addr *address, enum verdict_reach probed,
+           struct ds *text, const char **via)
 {
     struct rtnl *rtnl = kernel_rtnl(a->kernel);
     struct rtnl_link phy, link;
@@ -124,7 +167,7 @@ find_reach(const struct agent *a, const struct in6_addr *address,
         return REACH_NO_ROUTE;
     } else if (a->underlay
                && !rtnl_link_get(rtnl, SETTINGS_UNDERLAY_BRIDGE, &phy)
-               && oif != phy.ifindex
+               && (oif = way_of_switch(a, routes, address)) != phy.ifindex
                && !rtnl_link_get_index(rtnl, oif, &link)) {
         ds_put_cstr(text, link.name);
         *via = ds_cstr(text);
@@ -140,14 +183,17 @@ find_reach(const struct agent *a, const struct in6_addr *address,
 
 /* Why BFD to 'peer', of which 't' tells, is not up.  Owned. */
 static char *
-why_down(const struct agent *a, const struct peer *peer,
+why_down(const struct agent *a, struct routes *routes, const struct peer *peer,
          const struct tunnel_status *t)
 {
+    const struct peer *self = directory_self(a->directory);
     struct ds address = DS_EMPTY_INITIALIZER;
     address_format(&peer->address, &address);
     struct verdict_tunnel v = {
         .address = ds_cstr(&address),
         .v6 = !address_is_v4(&peer->address),
+        .other_family = (self && address_is_v4(&peer->address)
+                         != address_is_v4(&self->address)),
         .udp_port = t->dst_port,
         .port = t->port,
         .error = t->broken ? t->reason : NULL,
@@ -158,7 +204,7 @@ why_down(const struct agent *a, const struct peer *peer,
         .up_ago = t->up_until ? time_msec() - t->up_until : -1,
     };
     struct ds via = DS_EMPTY_INITIALIZER;
-    v.reach = find_reach(a, &peer->address, t->reach, &via, &v.via);
+    v.reach = find_reach(a, routes, &peer->address, t->reach, &via, &v.via);
     char *why = verdict_tunnel(&v);
     ds_destroy(&via);
     ds_destroy(&address);
@@ -172,6 +218,7 @@ look_at_tunnels(const struct agent *a, struct health *h)
     if (!list) {
         return;
     }
+    struct routes routes = { .n = 0 };
     struct shash_node *node;
     SHASH_FOR_EACH (node, &list->peers) {
         if (node->data == directory_self(a->directory)) {
@@ -186,13 +233,14 @@ look_at_tunnels(const struct agent *a, struct health *h)
         if (t.bfd == BFD_UP) {
             h->tunnels_up++;
         } else {
-            char *why = why_down(a, node->data, &t);
+            char *why = why_down(a, &routes, node->data, &t);
             svec_add_nocopy(&h->problems, xasprintf(
                 "BFD is down to %s: %s (traffic is sent anyway)", node->name,
                 why));
             free(why);
         }
     }
+    free(routes.a);
 }
 
 /* The address that the others send to need not be one of this host's: there

@@ -50,6 +50,8 @@ struct underlay {
     long long int adopt_at;         /* When to take over what came to the NIC;
                                      * LLONG_MAX: nothing came. */
     long long int anew_until;       /* What comes until then replaces all. */
+    struct in6_addr own;            /* The one that peers send to; :: if that
+                                     * is not known. */
     unsigned int composed;          /* switchdb_seqno() when the row was as it
                                      * should be. */
     char *problem;
@@ -113,6 +115,13 @@ underlay_link_changed(struct underlay *u, const struct rtnl_link *link)
         u->anew_until = time_msec() + ANEW_MS;
     }
     u->dirty = u->dirty || nic || !strcmp(link->name, u->bridge);
+}
+
+void
+underlay_set_own(struct underlay *u, const struct in6_addr *own)
+{
+    u->dirty = u->dirty || !ipv6_addr_equals(&u->own, own);
+    u->own = *own;
 }
 
 void
@@ -445,7 +454,34 @@ struct held_aux {
     int nic, phy;                   /* Ifindexes. */
     bool on_nic[ADDRESSES_MAX], on_phy[ADDRESSES_MAX];
     bool came;                      /* One that is not known is on the NIC. */
+    size_t own;                     /* Of the host's own address, if it is one
+                                     * of IPv6; else SIZE_MAX. */
+    bool seen;                      /* One of its subnet is on br-phy. */
+    bool behind;                    /* And another one before it. */
 };
+
+static size_t
+find_own(const struct underlay *u)
+{
+    for (size_t i = 0; i < u->lent.n_addresses; i++) {
+        const struct prefix *ip = &u->lent.addresses[i].ip;
+        if (!prefix_is_v4(ip) && ipv6_addr_equals(&ip->addr, &u->own)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Is 'ip' of the subnet of the host's own address? */
+static bool
+is_beside_own(const struct held_aux *aux, const struct prefix *ip)
+{
+    if (aux->own == SIZE_MAX || prefix_is_v4(ip)) {
+        return false;
+    }
+    const struct prefix *own = &aux->u->lent.addresses[aux->own].ip;
+    return ip->len == own->len && prefix_contains(own, &ip->addr);
+}
 
 static void
 note_held(const struct rtnl_addr *a, void *aux_)
@@ -468,6 +504,10 @@ note_held(const struct rtnl_addr *a, void *aux_)
     }
     aux->came = aux->came || (!is_known && a->ifindex == aux->nic
                               && a->scope != RT_SCOPE_LINK);
+    if (a->ifindex == aux->phy && !aux->seen && is_beside_own(aux, &a->ip)) {
+        aux->seen = true;
+        aux->behind = !ipv6_addr_equals(&a->ip.addr, &aux->u->own);
+    }
 }
 
 /* Makes the kernel's side what it should be; every step may have been done. */
@@ -537,13 +577,55 @@ stop_merging(const struct underlay *u)
     return NULL;
 }
 
+static int
+move_address(struct held_aux *aux, size_t i)
+{
+    struct rtnl *rtnl = kernel_rtnl(aux->u->kernel);
+    struct rtnl_addr a = aux->u->lent.addresses[i];
+    int error = 0;
+    if (!aux->on_phy[i]) {
+        on_bridge(&a);
+        a.ifindex = aux->phy;
+        error = rtnl_address_set(rtnl, &a);
+        aux->behind = aux->behind || is_beside_own(aux, &a.ip);
+    }
+    if (!error && aux->on_nic[i]) {
+        a.ifindex = aux->nic;
+        error = rtnl_address_del(rtnl, &a);
+        /* Secondary ones go with the first. */
+        error = error == -EADDRNOTAVAIL ? 0 : error;
+    }
+    a.ifindex = aux->nic;
+    del_route_of_address(rtnl, &a);
+    return error;
+}
+
+/* The host's own address of IPv6 comes last, and so is the first that the
+ * kernel tells of in its subnet: from that Open vSwitch (3.1) sends its tunnels,
+ * whatever options:local_ip says.  For IPv4 it minds that. */
+static int
+move_own(struct held_aux *aux)
+{
+    if (aux->own == SIZE_MAX) {
+        return 0;
+    }
+    if (aux->on_phy[aux->own] && aux->behind) {
+        struct rtnl_addr a = aux->u->lent.addresses[aux->own];
+        a.ifindex = aux->phy;
+        (void) rtnl_address_del(kernel_rtnl(aux->u->kernel), &a);
+        aux->on_phy[aux->own] = false;
+    }
+    return move_address(aux, aux->own);
+}
+
 /* Only what differs: each change is an event that brings us here again. */
 static int
 move_addresses(struct underlay *u, int nic, int phy)
 {
-    struct rtnl *rtnl = kernel_rtnl(u->kernel);
-    struct held_aux aux = { .u = u, .nic = nic, .phy = phy };
-    int error = rtnl_addrs_dump(rtnl, note_held, &aux);
+    struct held_aux aux = {
+        .u = u, .nic = nic, .phy = phy, .own = find_own(u),
+    };
+    int error = rtnl_addrs_dump(kernel_rtnl(u->kernel), note_held, &aux);
     if (aux.came && u->adopt_at == LLONG_MAX) {
         u->adopt_at = time_msec() + SETTLE_MS;
         (void) adopt(u, nic, phy, false);
@@ -552,22 +634,9 @@ move_addresses(struct underlay *u, int nic, int phy)
         return error;
     }
     for (size_t i = 0; i < u->lent.n_addresses && !error; i++) {
-        struct rtnl_addr a = u->lent.addresses[i];
-        if (!aux.on_phy[i]) {
-            on_bridge(&a);
-            a.ifindex = phy;
-            error = rtnl_address_set(rtnl, &a);
-        }
-        if (!error && aux.on_nic[i]) {
-            a.ifindex = nic;
-            error = rtnl_address_del(rtnl, &a);
-            /* Secondary ones go with the first. */
-            error = error == -EADDRNOTAVAIL ? 0 : error;
-        }
-        a.ifindex = nic;
-        del_route_of_address(rtnl, &a);
+        error = i == aux.own ? 0 : move_address(&aux, i);
     }
-    return error;
+    return error ? error : move_own(&aux);
 }
 
 static const struct rtnl_addr *

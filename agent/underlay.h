@@ -31,6 +31,8 @@ void underlay_changed(struct underlay *);
 void underlay_link_changed(struct underlay *, const struct rtnl_link *);
 /* Somebody has changed tables of nftables. */
 void underlay_rules_changed(struct underlay *);
+/* The address of this host that the peers send to. */
+void underlay_set_own(struct underlay *, const struct in6_addr *);
 void underlay_run(struct underlay *);
 void underlay_wait(const struct underlay *);
 void underlay_compose(struct underlay *);       /* A txn is open. */

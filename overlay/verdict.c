@@ -27,8 +27,10 @@ verdict_tunnel(const struct verdict_tunnel *t)
         ds_put_format(&s, "no route to %s: see \"ip route get %s\"",
                       t->address, t->address);
     } else if (t->reach == REACH_ELSEWHERE) {
+        /* Not "get": that minds metrics. */
         ds_put_format(&s, "the route to %s leads by interface %s, not by "
-                      "the underlay: see \"ip route get %s\"", t->address,
+                      "the underlay (Open vSwitch knows no metrics): see "
+                      "\"ip route show match %s\"", t->address,
                       t->via ? t->via : "(unknown)", t->address);
     } else {
         put_counters(t, &s);
@@ -58,6 +60,12 @@ put_counters(const struct verdict_tunnel *t, struct ds *s)
                     "on?");
     } else if (t->reach == REACH_SILENT) {
         put_silence(t, s);
+    } else if (t->other_family) {
+        /* Each sends from an address that the other one's tunnel does not
+         * expect, unless their lists differ. */
+        ds_put_format(s, ": it is listed by %s, this host by %s: list both by "
+                      "the same", t->v6 ? "IPv6" : "IPv4",
+                      t->v6 ? "IPv4" : "IPv6");
     } else if (t->counted && !t->sent) {
         ds_put_cstr(s, ": this switch sends none: see \"ovs-vsctl show\" and "
                     "the log of ovs-vswitchd");

@@ -17,13 +17,15 @@ enum verdict_reach {
     REACH_ANSWERS,                  /* It, or the gateway to it, has a MAC. */
     REACH_SILENT,                   /* It, or the gateway, does not answer. */
     REACH_NO_ROUTE,                 /* This host knows no way. */
-    REACH_ELSEWHERE,                /* The way does not lead by the underlay
-                                     * of a userspace datapath. */
+    REACH_ELSEWHERE,                /* The way that a userspace datapath takes
+                                     * does not lead by its underlay. */
 };
 
 struct verdict_tunnel {
     const char *address;            /* Of the peer. */
     bool v6;                        /* 'address' is one of IPv6. */
+    bool other_family;              /* The one that the peer has for this host
+                                     * is not, or the other way round. */
     uint16_t udp_port;
     const char *port;               /* Of the switch; NULL: none yet. */
     const char *error;              /* Of vswitchd about it, or NULL. */

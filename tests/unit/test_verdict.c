@@ -85,7 +85,29 @@ test_no_way(void **state OVS_UNUSED)
     t.reach = REACH_ELSEWHERE;
     t.via = "eth1";
     expect(&t, "the route to 192.0.2.2 leads by interface eth1, not by the "
-           "underlay: see \"ip route get 192.0.2.2\"");
+           "underlay (Open vSwitch knows no metrics): see \"ip route show "
+           "match 192.0.2.2\"");
+}
+
+static void
+test_two_families(void **state OVS_UNUSED)
+{
+    struct verdict_tunnel t = usual;
+    t.other_family = true;
+    expect(&t, "tunnel packets sent 12, received 0: it is listed by IPv4, this "
+           "host by IPv6: list both by the same");
+    t.v6 = true;
+    t.address = "fd00::2";
+    expect(&t, "tunnel packets sent 12, received 0: it is listed by IPv6, this "
+           "host by IPv4: list both by the same");
+    /* The lists of the two may differ. */
+    t.reach = REACH_SILENT;
+    expect(&t, "tunnel packets sent 12, received 0: fd00::2 does not answer "
+           "neighbour discovery: is that host up, and on this network?");
+    t.hears = true;
+    t.received = 1;
+    expect(&t, "tunnel packets sent 12, received 1: it does not hear this "
+           "host: is UDP 4789 open in the firewalls on the way there?");
 }
 
 static void
@@ -205,6 +227,7 @@ main(void)
         cmocka_unit_test(test_one_way),
         cmocka_unit_test(test_a_host_that_is_off),
         cmocka_unit_test(test_no_way),
+        cmocka_unit_test(test_two_families),
         cmocka_unit_test(test_the_switch_itself),
         cmocka_unit_test(test_what_is_not_known_yet),
         cmocka_unit_test(test_steady_is_well),

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts with several addresses, or several NICs, in the underlay: from which
+address tunnel packets leave, as the wire between the hosts sees it."""
+
+import pytest
+
+from lab import wait_for
+from scene import problems
+from traffic import Endpoint, Underlay, transfer
+
+LISTED, SECOND, OTHER_NIC = ("192.168.50.11", "192.168.50.61",
+                             "192.168.50.111")
+
+
+def start(lab, text=None):
+    lab.write_peers(text or lab.peers_text())
+    for host in lab.hosts:
+        host.start_weftd()
+    lab.wait_healthy(20)
+
+
+def assert_talk(lab, *listed):
+    """Both ways, and all that is tunnelled, BFD too, has these addresses.
+    Returns the MACs that it came from and went to, on hostb's cable."""
+    a, b = lab.hosts
+    ends = [Endpoint(host, f"n{host.name}") for host in (a, b)]
+    lab.settle()
+    with Underlay(lab, b) as plug:
+        assert ends[0].pings(ends[1], 3) and ends[1].pings(ends[0], 3)
+        for one, other in (ends, ends[::-1]):
+            size = 256 << 10
+            assert transfer(one, other, other.ip4, size) == size
+        outer = {t[:2] for t in plug.tunnelled()}
+        assert outer == {listed, listed[::-1]}
+        return {frame.src for frame in plug.packets()}
+
+
+def mac(host, interface):
+    return host.path(f"/sys/class/net/{interface}/address").read_text().strip()
+
+
+@pytest.mark.guests
+@pytest.mark.parametrize("listed, preferred", [
+    (LISTED, SECOND), (SECOND, LISTED)])
+def test_a_nic_with_two_addresses(make_lab, listed, preferred):
+    lab = make_lab(weftd=False)
+    a, b = lab.hosts
+    a.ip("addr", "add", f"{SECOND}/24", "dev", "eth0")
+    a.ip("route", "replace", "192.168.50.0/24", "dev", "eth0", "proto",
+         "kernel", "scope", "link", "src", preferred)
+    assert f"src {preferred}" in a.ip("route", "get", b.address)
+    start(lab, lab.peers_text().replace(LISTED, listed))
+    assert_talk(lab, listed, b.address)
+
+
+def second_nic(host, metrics):
+    """An eth1 on the same segment, with an address.  'metrics' are those of
+    the segment's routes by eth0 and by eth1: the lower one is taken."""
+    lab = host.lab
+    if lab.guests:
+        host.ip("link", "add", "eth1", "link", "eth0", "type", "macvlan",
+                "mode", "bridge")
+    else:
+        plug = f"{host.name}-2"
+        lab.ip_batch([f"link add {plug} type veth peer name eth1 netns "
+                      f"{host.pid}", f"link set {plug} master underlay up"])
+        lab.underlay.sh(f"ethtool -K {plug} tx off >/dev/null")
+    # Else each NIC answers ARP for the other one's address, too.
+    host.sh("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
+    host.run(["ip", "-batch", "-"], stdin=f"""\
+addr flush dev eth0
+addr add {LISTED}/24 dev eth0 metric {metrics[0]}
+link set eth1 up
+addr add {OTHER_NIC}/24 dev eth1 metric {metrics[1]}
+""")
+
+
+@pytest.mark.guests(only=True)
+@pytest.mark.parametrize("by, metrics", [("eth0", (50, 100)),
+                                         ("eth1", (100, 50))])
+def test_the_routes_choose_the_nic(make_lab, by, metrics):
+    """The kernel's datapath follows them, with the listed address."""
+    lab = make_lab(weftd=False)
+    a, b = lab.hosts
+    second_nic(a, metrics)
+    assert f"dev {by}" in a.ip("route", "get", b.address)
+    start(lab)
+    assert mac(a, by) in assert_talk(lab, LISTED, b.address)
+
+
+def test_a_second_nic_without_a_route(make_lab):
+    """The userspace datapath has no other way than by br-phy."""
+    lab = make_lab(weftd=False)
+    a, b = lab.hosts
+    second_nic(a, (50, 100))
+    a.ip("route", "del", "192.168.50.0/24", "dev", "eth1")
+    start(lab)
+    assert mac(a, "br-phy") in assert_talk(lab, LISTED, b.address)
+
+
+def test_a_second_nic_whose_route_the_switch_takes(make_lab):
+    """It goes by the last one, whatever its metric: that is said, and works
+    when the route has gone."""
+    lab = make_lab(weftd=False)
+    a, b = lab.hosts
+    second_nic(a, (50, 100))
+    assert "dev eth0" in a.ip("route", "get", b.address)
+    lab.write_peers(lab.peers_text())
+    for host in lab.hosts:
+        host.start_weftd()
+    wait_for(lambda: f"the route to {b.address} leads by interface eth1, not "
+             "by the underlay (Open vSwitch knows no metrics): see \"ip route "
+             f"show match {b.address}\"" in problems(a), 10, "it is said")
+    text = a.ip("route", "show", "match", b.address)
+    assert "dev br-phy" in text and "dev eth1" in text
+    a.ip("route", "del", "192.168.50.0/24", "dev", "eth1")
+    lab.wait_healthy(20)
+    assert_talk(lab, LISTED, b.address)
