@@ -136,6 +136,7 @@ done
 for ns in /run/netns/*; do umount "$ns" 2>/dev/null || true; done
 umount -l /run
 modprobe -qr vport_vxlan vport_geneve openvswitch vxlan || true
+modprobe -qr bonding || true
 left=$(ls /sys/class/net | grep -vx -e lo -e eth0) || true
 [ -z "$left" ] || { echo "left: $left" >&2; exit 1; }
 """
