@@ -14,6 +14,7 @@ the first that fails is the last.
 
 import argparse
 import base64
+import json
 import re
 import shutil
 import signal
@@ -340,6 +341,23 @@ def switch(m):
 
 
 @test
+def directory(m):
+    """A server of the shared directory is a service, too."""
+    m.sh(f"weft directory init --address {ADDRESS}", 120)
+    m.sh("weft network add blue vni=100 subnet=10.1.0.0/16")
+    # The first start is by hand; the service takes over.
+    m.sh("systemctl start weft-directory && systemctl restart weft")
+    m.wait_status("^healthy")
+    if m.show("ActiveState", unit="weft-directory") != ["active"]:
+        raise Failed("the service is not active")
+    wait_for(lambda: [e["published"] for e in json.loads(table(m))]
+             == [True, True], 20, "the endpoints are published")
+    m.sh("systemctl restart weft-directory && weft directory status")
+    with Ping(m):
+        m.sh("sleep 1")
+
+
+@test
 def rebooted(m):
     """After a reboot all is back without a hand, with the same addresses."""
     before = table(m)
@@ -350,8 +368,9 @@ def rebooted(m):
         "ps -eLo comm | grep -c ^handler; grep -h 'threads' "
         "/var/log/openvswitch/ovs-vswitchd.log | tail -n 4").strip().replace(
             "\n", "\n  "))
-    if m.show("ActiveState", unit="weft-netns@red") != ["active"]:
-        raise Failed("no namespace red")
+    for unit in ("weft-netns@red", "weft-directory"):
+        if m.show("ActiveState", unit=unit) != ["active"]:
+            raise Failed(f"{unit} is not active")
     m.wait_status("endpoints 2 of 2 up")
     wait_for(lambda: table(m) == before, 20, "the endpoints are as before: "
              f"{before}\n{table(m)}")
