@@ -60,8 +60,8 @@ mtu_counts(const struct agent *a, int ifindex)
     return !a->n_underlay_links;
 }
 
-/* Of the NIC with this host's address and, with the kernel's datapath, of those
- * by which its routes lead tunnels.  0 if there is none. */
+/* Of the NIC with this host's address and, with the kernel's datapath, of
+ * those by which its routes lead tunnels.  0 if there is none. */
 static int
 least_mtu(struct agent *a, const struct peerlist *list,
           const struct peer *self)
