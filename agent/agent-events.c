@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "agent/mtu.h"
 #include "agent/networks.h"
 #include "overlay/compile.h"
 #include "packets.h"
@@ -34,6 +35,8 @@ port_changed(const struct switchdb_port *port, void *a_)
         break;
     case SWITCHDB_TUNNEL:
         tunnels_port_changed(a->tunnels, port);
+        /* There is a route, which no event told of. */
+        a->mtu_unknown = a->mtu_unknown || port->bfd == BFD_UP;
         break;
     case SWITCHDB_EXTERNAL:
         external_port_changed(a->external, port);
@@ -146,8 +149,7 @@ link_event(const struct rtnl_link *link, bool deleted, void *a_)
     if (a->underlay) {
         underlay_link_changed(a->underlay, link);
     }
-    a->mtu_unknown = (a->mtu_unknown || !a->underlay_ifindex
-                      || link->ifindex == a->underlay_ifindex);
+    a->mtu_unknown = a->mtu_unknown || mtu_counts(a, link->ifindex);
 }
 
 static void

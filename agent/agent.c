@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include "agent/agent-events.h"
 #include "agent/certificate.h"
+#include "agent/mtu.h"
 #include "agent/networks.h"
 #include "dirs.h"
 #include "netlink-socket.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "overlay/address.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -25,7 +25,6 @@ enum { CONTENDED_MAX_MS = 2000 };
 static void run_database(struct agent *);
 static void run_switch(struct agent *);
 static void commit(struct agent *);
-static void update_mtu(struct agent *);
 
 /* Where the list comes from. */
 static void
@@ -147,7 +146,7 @@ agent_run(struct agent *a)
         upcalls_run(a->upcalls);
     }
     if (a->mtu_unknown) {
-        update_mtu(a);
+        mtu_update(a);
     }
     run_switch(a);
     if (a->remotes) {
@@ -438,37 +437,5 @@ commit(struct agent *a)
         /* Nothing is on its way: what was to be sent is in force already, by
          * a comparison that ended just now. */
         endpoints_flows_acked(a->endpoints, seqno);
-    }
-}
-
-/* What the underlay leaves: of the interface that has our address, less the
- * overhead to the peers. */
-static void
-update_mtu(struct agent *a)
-{
-    const struct peerlist *list = directory_list(a->directory);
-    const struct peer *self = directory_self(a->directory);
-    a->mtu_unknown = false;
-    if (!list) {
-        return;
-    }
-    bool v6 = false;
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, &list->peers) {
-        const struct peer *peer = node->data;
-        v6 = v6 || !address_is_v4(&peer->address);
-    }
-    int underlay = kernel_underlay_mtu(a->kernel, &self->address,
-                                       &a->underlay_ifindex);
-    if (underlay) {
-        int was = a->mtu;
-        a->mtu = MAX(underlay - (v6 ? VXLAN_OVERHEAD_IPV6
-                                 : VXLAN_OVERHEAD_IPV4), MTU_MIN);
-        endpoints_set_mtu(a->endpoints, a->mtu);
-        external_set_mtu(a->external, a->mtu);
-        gateway_set_mtu(a->gateway, a->mtu);
-        if (a->mtu != was) {
-            networks_update(a);
-        }
     }
 }

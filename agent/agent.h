@@ -62,7 +62,8 @@ struct agent {
     bool had_bridge;                /* It was there and right once. */
     bool connecting;                /* ofswitch_connect() was called. */
     bool mtu_unknown;               /* Is to be found out. */
-    int underlay_ifindex;           /* Whose MTU counts; 0: not known. */
+    int underlay_links[16];         /* Whose MTUs count: see mtu.c. */
+    size_t n_underlay_links;        /* 0: none is known. */
     int mtu;                        /* For endpoints; 0: not known. */
     bool leaving;                   /* Remove all: see agent_clean(). */
     bool cleaned;                   /* All is out of the database, or on its

@@ -28,6 +28,7 @@ weftd_SOURCES = \
 	agent/kernel.c agent/kernel.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
+	agent/mtu.c agent/mtu.h \
 	agent/neighbours.c agent/neighbours.h \
 	agent/netns.c agent/netns.h \
 	agent/networks.c agent/networks.h \

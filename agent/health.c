@@ -109,9 +109,9 @@ look_at_shared(const struct agent *a, struct svec *problems)
     }
 }
 
-/* The routes, as a userspace datapath goes by them: Open vSwitch (3.1) knows no
- * metrics, and of several to one prefix takes that of which the kernel tells
- * last. */
+/* The routes, as a userspace datapath goes by them: Open vSwitch (3.1) knows
+ * no metrics, and of several to one prefix takes that of which the kernel
+ * tells last. */
 struct routes {
     struct rtnl_route *a;
     size_t n, allocated;

@@ -121,21 +121,15 @@ kernel_has_address(const struct kernel *k, int ifindex,
 }
 
 int
-kernel_underlay_mtu(struct kernel *k, const struct in6_addr *address,
-                    int *ifindex)
+kernel_link_with(const struct kernel *k, const struct in6_addr *address)
 {
-    *ifindex = 0;
+    int ifindex = 0;
     for (size_t i = 0; i < k->addresses.n; i++) {
         if (ipv6_addr_equals(&k->addresses.addrs[i], address)) {
-            *ifindex = k->addresses.places[i].ifindex;
+            ifindex = k->addresses.places[i].ifindex;
         }
     }
-    struct rtnl_link link;
-    if (!*ifindex && rtnl_route_get(k->rtnl, address, ifindex,
-                                    NULL)) {
-        *ifindex = 0;
-    }
-    return rtnl_link_get_index(k->rtnl, *ifindex, &link) ? 0 : link.mtu;
+    return ifindex;
 }
 
 /* Does the neighbour answer?  Has the kernel ask, and says what it heard since

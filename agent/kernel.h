@@ -3,8 +3,8 @@
 #ifndef AGENT_KERNEL_H
 #define AGENT_KERNEL_H 1
 
-/* What the kernel of this host says of itself: its addresses, and the MTU that
- * the underlay leaves.  Scan and event share one path. */
+/* What the kernel of this host says of itself: its addresses, and whether its
+ * neighbours answer.  Scan and event share one path. */
 
 #include <event2/event.h>
 #include "agent/rtnl.h"
@@ -33,10 +33,9 @@ bool kernel_owns(const struct kernel *, const struct in6_addr *);
 bool kernel_has_address(const struct kernel *, int ifindex,
                         const struct prefix *);
 
-/* The MTU of the interface that has 'address', or that a packet to 'address'
- * leaves by, and its ifindex; both 0 if neither is known. */
-int kernel_underlay_mtu(struct kernel *, const struct in6_addr *address,
-                        int *ifindex);
+/* The ifindex of the interface that has 'address', the newest if several have
+ * it; 0 if none has. */
+int kernel_link_with(const struct kernel *, const struct in6_addr *address);
 
 /* Does 'address', or the gateway to it, answer ARP or neighbour discovery?
  * REACH_ANSWERS, REACH_SILENT or REACH_UNKNOWN.  To be called every few

@@ -601,8 +601,8 @@ move_address(struct held_aux *aux, size_t i)
 }
 
 /* The host's own address of IPv6 comes last, and so is the first that the
- * kernel tells of in its subnet: from that Open vSwitch (3.1) sends its tunnels,
- * whatever options:local_ip says.  For IPv4 it minds that. */
+ * kernel tells of in its subnet: from that Open vSwitch (3.1) sends its
+ * tunnels, whatever options:local_ip says.  For IPv4 it minds that. */
 static int
 move_own(struct held_aux *aux)
 {

@@ -6,10 +6,13 @@ import pytest
 
 from lab import wait_for
 from scene import problems
+from test_mtu import ping_whole
 from traffic import Endpoint, Underlay, transfer
+from weftlib import inside
 
-LISTED, SECOND, OTHER_NIC = ("192.168.50.11", "192.168.50.61",
-                             "192.168.50.111")
+LISTED, SECOND = "192.168.50.11", "192.168.50.61"
+OTHER_NIC, ON_LO = "192.168.50.111", "192.168.60.11"
+SIZE = 256 << 10                # Many packets.
 
 
 def start(lab, text=None):
@@ -17,19 +20,18 @@ def start(lab, text=None):
     for host in lab.hosts:
         host.start_weftd()
     lab.wait_healthy(20)
+    return [Endpoint(host, f"n{host.name}") for host in lab.hosts]
 
 
-def assert_talk(lab, *listed):
+def assert_talk(ends, *listed):
     """Both ways, and all that is tunnelled, BFD too, has these addresses.
-    Returns the MACs that it came from and went to, on hostb's cable."""
-    a, b = lab.hosts
-    ends = [Endpoint(host, f"n{host.name}") for host in (a, b)]
+    Returns the MACs that frames came from, on hostb's cable."""
+    lab, b = ends[1].host.lab, ends[1].host
     lab.settle()
     with Underlay(lab, b) as plug:
-        assert ends[0].pings(ends[1], 3) and ends[1].pings(ends[0], 3)
         for one, other in (ends, ends[::-1]):
-            size = 256 << 10
-            assert transfer(one, other, other.ip4, size) == size
+            assert one.pings(other, 3)
+            assert transfer(one, other, other.ip4, SIZE) == SIZE
         outer = {t[:2] for t in plug.tunnelled()}
         assert outer == {listed, listed[::-1]}
         return {frame.src for frame in plug.packets()}
@@ -39,9 +41,9 @@ def mac(host, interface):
     return host.path(f"/sys/class/net/{interface}/address").read_text().strip()
 
 
-@pytest.mark.guests
 @pytest.mark.parametrize("listed, preferred", [
-    (LISTED, SECOND), (SECOND, LISTED)])
+    (LISTED, SECOND),
+    pytest.param(SECOND, LISTED, marks=pytest.mark.guests)])
 def test_a_nic_with_two_addresses(make_lab, listed, preferred):
     lab = make_lab(weftd=False)
     a, b = lab.hosts
@@ -49,8 +51,8 @@ def test_a_nic_with_two_addresses(make_lab, listed, preferred):
     a.ip("route", "replace", "192.168.50.0/24", "dev", "eth0", "proto",
          "kernel", "scope", "link", "src", preferred)
     assert f"src {preferred}" in a.ip("route", "get", b.address)
-    start(lab, lab.peers_text().replace(LISTED, listed))
-    assert_talk(lab, listed, b.address)
+    ends = start(lab, lab.peers_text().replace(LISTED, listed))
+    assert_talk(ends, listed, b.address)
 
 
 def second_nic(host, metrics):
@@ -76,16 +78,29 @@ addr add {OTHER_NIC}/24 dev eth1 metric {metrics[1]}
 
 
 @pytest.mark.guests(only=True)
-@pytest.mark.parametrize("by, metrics", [("eth0", (50, 100)),
-                                         ("eth1", (100, 50))])
-def test_the_routes_choose_the_nic(make_lab, by, metrics):
-    """The kernel's datapath follows them, with the listed address."""
-    lab = make_lab(weftd=False)
+def test_the_routes_lead_by_another_nic(make_lab):
+    """The kernel's datapath follows them, with the listed address, even with
+    one of lo, as of hosts that route.  The MTU is the least of the NICs in
+    use, and not lo's."""
+    lab = make_lab(mtu=9000, weftd=False)
     a, b = lab.hosts
-    second_nic(a, metrics)
-    assert f"dev {by}" in a.ip("route", "get", b.address)
-    start(lab)
-    assert mac(a, by) in assert_talk(lab, LISTED, b.address)
+    second_nic(a, (100, 50))
+    a.ip("link", "set", "eth1", "mtu", "1500")
+    a.ip("addr", "add", f"{ON_LO}/32", "dev", "lo")
+    b.ip("route", "add", f"{ON_LO}/32", "via", OTHER_NIC)
+    ends = start(lab)
+    assert inside(a, ends[0].netns)["mtu"] == 1450
+    assert mac(a, "eth1") in assert_talk(ends, LISTED, b.address)
+
+    lab.write_peers(lab.peers_text().replace(LISTED, ON_LO))
+    lab.wait_healthy(20)
+    assert mac(a, "eth1") in assert_talk(ends, ON_LO, b.address)
+    for mtu in (1500, 9000):
+        a.ip("link", "set", "eth1", "mtu", mtu)
+        wait_for(lambda: inside(a, ends[0].netns)["mtu"] == mtu - 50, 5,
+                 f"endpoints follow eth1 to {mtu}")
+        assert ping_whole(a, ends[0].netns, ends[1].ip4, mtu - 50)
+        assert not ping_whole(a, ends[0].netns, ends[1].ip4, mtu - 49, 0.1)
 
 
 def test_a_second_nic_without_a_route(make_lab):
@@ -94,8 +109,8 @@ def test_a_second_nic_without_a_route(make_lab):
     a, b = lab.hosts
     second_nic(a, (50, 100))
     a.ip("route", "del", "192.168.50.0/24", "dev", "eth1")
-    start(lab)
-    assert mac(a, "br-phy") in assert_talk(lab, LISTED, b.address)
+    ends = start(lab)
+    assert mac(a, "br-phy") in assert_talk(ends, LISTED, b.address)
 
 
 def test_a_second_nic_whose_route_the_switch_takes(make_lab):
@@ -115,4 +130,5 @@ def test_a_second_nic_whose_route_the_switch_takes(make_lab):
     assert "dev br-phy" in text and "dev eth1" in text
     a.ip("route", "del", "192.168.50.0/24", "dev", "eth1")
     lab.wait_healthy(20)
-    assert_talk(lab, LISTED, b.address)
+    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    assert_talk(ends, LISTED, b.address)
