@@ -124,17 +124,17 @@ for link in $(ls /sys/class/net); do
     *) ip link del "$link" 2>/dev/null || true ;;
     esac
 done
-ip addr flush dev lo
 tc qdisc del dev eth0 root 2>/dev/null || true
 tc qdisc del dev eth0 ingress 2>/dev/null || true
-ip link set eth0 down
-ip addr flush dev eth0
+ip -batch - <<.
+addr flush dev lo
+link set eth0 down
+addr flush dev eth0
+.
 ip -4 route flush table all 2>/dev/null || true
 ip -6 route flush table all 2>/dev/null || true
 nft flush ruleset
-for at in $own; do
-    umount "$at"
-done
+umount $own
 for ns in /run/netns/*; do umount "$ns" 2>/dev/null || true; done
 umount -l /run
 modprobe -qr vport_vxlan vport_geneve openvswitch vxlan || true
