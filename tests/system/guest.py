@@ -32,7 +32,7 @@ from host import LabError, wait_for
 KERNEL = "linux-image-cloud-amd64"      # Depends on the one of today's ABI.
 MODULES = ("virtio_pci", "virtio_net")
 BUSYBOX = ("/bin/busybox", "/usr/bin/busybox")
-BOOT_TIME = 60                          # Seconds, at the very most.
+BOOT_TIME = 120                         # Seconds, at the very most.
 LINE_MAX = 4000                         # Of a terminal, canonical mode.
 
 INIT = """\
@@ -113,7 +113,8 @@ SCRIPTS = {"init": INIT, "console.sh": CONSOLE, "lease.sh": LEASE}
 
 
 class Guest:
-    """Boots at once; ready for run() when made.  Ends with its `with`.
+    """Boots at once; ready for run() when made, or without 'wait' after
+    wait_ready().  Ends with its `with`.
 
     host        on which qemu runs
     words       qemu's, for the network: -netdev and -device
@@ -124,7 +125,7 @@ class Guest:
     """
 
     def __init__(self, host, words, build=None, name="guest", address=None,
-                 gateway=None, memory=128):
+                 gateway=None, memory=128, wait=True):
         kernel, initramfs = files(build or host.lab.build)
         qemu = shutil.which("qemu-system-x86_64")
         if not qemu:
@@ -145,7 +146,7 @@ class Guest:
         # Kept, as the logs of the host are, if a test fails.
         self._log = open(host.log_dir / f"guest-{name}.log", "wb")
         self._process = host.popen(
-            [qemu, "-accel", "tcg", "-cpu", "qemu64", "-m", memory,
+            [qemu, *host.hypervisor(), "-m", memory,
              "-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio",
              "-global", "virtio-net-pci.romfile=",
              "-kernel", kernel, "-initrd", initramfs, "-append", cmdline,
@@ -154,18 +155,22 @@ class Guest:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        try:
-            self._take(rb"<weft-guest ready>\r?\n", BOOT_TIME, "boot")
-        except BaseException:
-            self.close()
-            raise
-        self.boot_time = time.monotonic() - self.began
+        if wait:
+            self.wait_ready()
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, value, trace):
         self.close()
+
+    def wait_ready(self):
+        try:
+            self._take(rb"<weft-guest ready>\r?\n", BOOT_TIME, "boot")
+        except BaseException:
+            self.close()
+            raise
+        self.boot_time = time.monotonic() - self.began
 
     def close(self):
         """Ends it as if its plug were pulled."""

@@ -337,6 +337,10 @@ class Host(Node):
     def kill_weftd(self, sig=signal.SIGKILL):
         self.kill("weftd", sig)
 
+    def hypervisor(self):
+        """The words for qemu, of the processor that a machine on it has."""
+        return ["-accel", "tcg", "-cpu", "qemu64"]
+
     # Any daemon.
 
     def daemon_pid(self, daemon):

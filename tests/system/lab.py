@@ -46,6 +46,7 @@ import string
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import directory as shared
@@ -367,8 +368,10 @@ class Lab:
         self._closed = True
         self.kept = None
         try:
-            for host in self.hosts:
-                host.release(keep)
+            # All at once: those that are emulated take their time.
+            with ThreadPoolExecutor() as threads:
+                list(threads.map(lambda host: host.release(keep),
+                                 self.hosts))
         finally:
             self._remove_namespaces(keep)
 

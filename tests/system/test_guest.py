@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guests themselves, without weft: a tap with a plain address."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+import lab as command
 from guest import Guest
 from host import LabError
 from weftlib import lab_fixture
@@ -50,3 +55,16 @@ def test_run_tells_output_and_exit_code(guest):
     assert text.splitlines() == [str(n) for n in range(1, 20001)]
     assert guest.run("cat", check=False).stdout == ""
     assert guest.lease() is None
+
+
+def test_a_lab_that_stays_has_no_guests_for_hosts(lab):
+    """They would end with the command.  What is up by that name stays up."""
+    result = subprocess.run(
+        [sys.executable, "-B", command.__file__, "up", "--name", lab.name],
+        env={**os.environ, "WEFT_LAB": "guests"}, text=True,
+        capture_output=True, timeout=30, check=False)
+    assert result.returncode == 1, result
+    assert not result.stdout
+    assert result.stderr.startswith("lab: up: virtual machines end with")
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert lab["hosta"].ping("127.0.0.1")

@@ -39,7 +39,7 @@ class Machine:
                          "qemu").stdout
         assert line.count("\n") == 1 and line.endswith("\n"), line
         self.guest = stack(Guest(host, shlex.split(line), build=BUILD,
-                                 name=name))
+                                 name=name, wait=False))
 
     @property
     def row(self):
@@ -60,10 +60,11 @@ def machines(request):
         guests.append(guest)
         return guest
     try:
-        lab.wait_healthy()
+        lab.wait_healthy(60)
         made = [Machine(host, f"vm{n}", stack)
                 for n, host in enumerate(lab.hosts, 1)]
         for machine in made:
+            machine.guest.wait_ready()
             machine.guest.wait_lease()
             print(f"{machine.name} booted in "
                   f"{machine.guest.boot_time:.1f} s")
@@ -80,6 +81,7 @@ def ways(machines):
     return (one, two), (two, one)
 
 
+@pytest.mark.guests
 def test_the_lease_is_what_the_endpoint_has(machines):
     for machine in machines:
         lease = machine.guest.lease()
@@ -94,18 +96,21 @@ def test_the_lease_is_what_the_endpoint_has(machines):
     assert machines[0].ip != machines[1].ip
 
 
+@pytest.mark.guests
 def test_they_reach_each_other_across_the_tunnel(machines):
     for one, two in ways(machines):
         assert one.guest.ping(two.ip, count=3), one.guest.sh(
             "ip addr; ip route; ip neigh")
 
 
+@pytest.mark.guests
 def test_packets_of_the_whole_mtu_pass(machines):
     for one, two in ways(machines):
         mtu = int(one.guest.lease()["mtu"])
         one.guest.run(f"ping -c 1 -W 2 -s {mtu - 28} {two.ip}")
 
 
+@pytest.mark.guests
 def test_tcp_between_them(machines):
     """With the checksums as a virtual NIC leaves them.  (-T of Debian's
     wget of busybox ends in a segmentation fault.)"""
@@ -114,6 +119,7 @@ def test_tcp_between_them(machines):
                             ) == f"{two.name}\n"
 
 
+@pytest.mark.guests
 def test_more_than_one_segment_of_tcp(machines):
     size = 1 << 20
     one, two = machines
@@ -123,11 +129,13 @@ def test_more_than_one_segment_of_tcp(machines):
                         "md5sum", timeout=60) == wanted
 
 
+@pytest.mark.guests
 def test_the_gateway_answers(machines):
     for machine in machines:
         assert machine.guest.ping(GATEWAY)
 
 
+@pytest.mark.guests
 def test_the_server_outside_sees_the_address_of_the_host(machines):
     lab = machines[0].host.lab
     for machine in machines:
@@ -157,6 +165,7 @@ def test_the_server_outside_sees_the_address_of_the_host(machines):
             assert machine.guest.sh("cat /tmp/answer") == "welcome\n"
 
 
+@pytest.mark.guests
 def test_ping_and_udp_reach_outside(machines):
     lab = machines[0].host.lab
     for machine in machines:
