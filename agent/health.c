@@ -109,70 +109,154 @@ look_at_shared(const struct agent *a, struct svec *problems)
     }
 }
 
-/* The routes, as a userspace datapath goes by them: Open vSwitch (3.1) knows
- * no metrics, and of several to one prefix takes that of which the kernel
- * tells last. */
-struct routes {
-    struct rtnl_route *a;
-    size_t n, allocated;
+/* How a userspace datapath sends its tunnels: Open vSwitch (3.1) reads the
+ * routes and addresses that the kernel has.  Read once, and only if a tunnel
+ * is down. */
+struct ways {
+    struct rtnl_route *routes;
+    size_t n_routes, allocated_routes;
+    struct rtnl_addr *addrs;        /* Of br-phy. */
+    size_t n_addrs, allocated_addrs;
+    int phy;                        /* Ifindex of br-phy; 0: not there. */
     bool read;
 };
 
 static void
-add_route(const struct rtnl_route *r, void *routes_)
+add_route(const struct rtnl_route *r, void *ways_)
 {
-    struct routes *routes = routes_;
+    struct ways *w = ways_;
     if (r->type && r->type != RTN_UNICAST) {
         return;
-    } else if (routes->n >= routes->allocated) {
-        routes->a = x2nrealloc(routes->a, &routes->allocated,
-                               sizeof *routes->a);
+    } else if (w->n_routes >= w->allocated_routes) {
+        w->routes = x2nrealloc(w->routes, &w->allocated_routes,
+                               sizeof *w->routes);
     }
-    routes->a[routes->n++] = *r;
+    w->routes[w->n_routes++] = *r;
 }
 
-/* The ifindex; 0 if there is none. */
-static int
-way_of_switch(const struct agent *a, struct routes *routes,
-              const struct in6_addr *address)
+static void
+add_addr(const struct rtnl_addr *a, void *ways_)
 {
-    const struct rtnl_route *way = NULL;
-    if (!routes->read) {
-        routes->read = true;
-        (void) rtnl_routes_dump(kernel_rtnl(a->kernel), add_route, routes);
+    struct ways *w = ways_;
+    if (a->ifindex != w->phy) {
+        return;
+    } else if (w->n_addrs >= w->allocated_addrs) {
+        w->addrs = x2nrealloc(w->addrs, &w->allocated_addrs,
+                              sizeof *w->addrs);
     }
-    for (size_t i = 0; i < routes->n; i++) {
-        const struct rtnl_route *r = &routes->a[i];
+    w->addrs[w->n_addrs++] = *a;
+}
+
+static void
+read_ways(const struct agent *a, struct ways *w)
+{
+    struct rtnl *rtnl = kernel_rtnl(a->kernel);
+    struct rtnl_link phy;
+    if (!w->read && !rtnl_link_get(rtnl, SETTINGS_UNDERLAY_BRIDGE, &phy)) {
+        w->phy = phy.ifindex;
+        (void) rtnl_routes_dump(rtnl, add_route, w);
+        (void) rtnl_addrs_dump(rtnl, add_addr, w);
+    }
+    w->read = true;
+}
+
+static void
+free_ways(struct ways *w)
+{
+    free(w->routes);
+    free(w->addrs);
+}
+
+/* It knows no metrics: of several routes to one prefix, the last counts. */
+static const struct rtnl_route *
+route_to(const struct ways *w, const struct in6_addr *address)
+{
+    const struct rtnl_route *best = NULL;
+    for (size_t i = 0; i < w->n_routes; i++) {
+        const struct rtnl_route *r = &w->routes[i];
         if (prefix_contains(&r->dst, address)
-            && (!way || r->dst.len >= way->dst.len)) {
-            way = r;
+            && (!best || r->dst.len >= best->dst.len)) {
+            best = r;
         }
     }
-    return way ? way->oif : 0;
+    return best;
+}
+
+static const struct in6_addr *
+address_beside(const struct ways *w, const struct in6_addr *address)
+{
+    const struct prefix *best = NULL;
+    for (size_t i = 0; i < w->n_addrs; i++) {
+        const struct prefix *ip = &w->addrs[i].ip;
+        if (prefix_contains(ip, address) && (!best || ip->len > best->len)) {
+            best = ip;
+        }
+    }
+    return best ? &best->addr : NULL;
+}
+
+/* The source of a tunnel of IPv6 by that route: options:local_ip is for IPv4
+ * only.  NULL if there is none. */
+static const struct in6_addr *
+source_by(const struct ways *w, const struct rtnl_route *r)
+{
+    const struct in6_addr *source = address_beside(w, &r->dst.addr);
+    return (source || !r->has_gateway ? source
+            : address_beside(w, &r->gateway));
+}
+
+/* Does a userspace datapath send to 'address' as it should?  As find_reach(),
+ * or REACH_UNKNOWN if so. */
+static enum verdict_reach
+look_at_way(const struct agent *a, const struct ways *w,
+            const struct in6_addr *address, struct ds *text,
+            const char **via)
+{
+    const struct peer *self = directory_self(a->directory);
+    const struct rtnl_route *r = route_to(w, address);
+    struct rtnl_link link;
+    if (!w->phy || !r) {
+        return REACH_UNKNOWN;
+    } else if (r->oif != w->phy) {
+        if (rtnl_link_get_index(kernel_rtnl(a->kernel), r->oif, &link)) {
+            return REACH_UNKNOWN;
+        }
+        ds_put_cstr(text, link.name);
+        *via = ds_cstr(text);
+        return REACH_ELSEWHERE;
+    }
+    const struct in6_addr *source = source_by(w, r);
+    if (source && !address_is_v4(address) && !address_is_v4(&self->address)
+        && !ipv6_addr_equals(source, &self->address)
+        && kernel_owns(a->kernel, &self->address)) {
+        address_format(source, text);
+        *via = ds_cstr(text);
+        return REACH_OTHER_SOURCE;
+    }
+    return REACH_UNKNOWN;
 }
 
 /* The way to 'address' by the routes of this host, and whether it is known
  * ('probed') that somebody is at its end.  '*via' is an interface's name or an
  * address, in 'text'. */
 static enum verdict_reach
-find_reach(const struct agent *a, struct routes *routes,
+find_reach(const struct agent *a, struct ways *ways,
            const struct in6_addr *address, enum verdict_reach probed,
            struct ds *text, const char **via)
 {
-    struct rtnl *rtnl = kernel_rtnl(a->kernel);
-    struct rtnl_link phy, link;
     struct in6_addr hop;
     int oif;
-    if (rtnl_route_get(rtnl, address, &oif, &hop)) {
+    if (rtnl_route_get(kernel_rtnl(a->kernel), address, &oif, &hop)) {
         return REACH_NO_ROUTE;
-    } else if (a->underlay
-               && !rtnl_link_get(rtnl, SETTINGS_UNDERLAY_BRIDGE, &phy)
-               && (oif = way_of_switch(a, routes, address)) != phy.ifindex
-               && !rtnl_link_get_index(rtnl, oif, &link)) {
-        ds_put_cstr(text, link.name);
-        *via = ds_cstr(text);
-        return REACH_ELSEWHERE;
-    } else if (!ipv6_addr_equals(&hop, address)) {
+    }
+    if (a->underlay) {
+        read_ways(a, ways);
+        enum verdict_reach reach = look_at_way(a, ways, address, text, via);
+        if (reach != REACH_UNKNOWN) {
+            return reach;
+        }
+    }
+    if (!ipv6_addr_equals(&hop, address)) {
         address_format(&hop, text);
         *via = ds_cstr(text);
         /* A gateway that is there does not prove it of what is beyond. */
@@ -183,7 +267,7 @@ find_reach(const struct agent *a, struct routes *routes,
 
 /* Why BFD to 'peer', of which 't' tells, is not up.  Owned. */
 static char *
-why_down(const struct agent *a, struct routes *routes, const struct peer *peer,
+why_down(const struct agent *a, struct ways *ways, const struct peer *peer,
          const struct tunnel_status *t)
 {
     const struct peer *self = directory_self(a->directory);
@@ -204,7 +288,7 @@ why_down(const struct agent *a, struct routes *routes, const struct peer *peer,
         .up_ago = t->up_until ? time_msec() - t->up_until : -1,
     };
     struct ds via = DS_EMPTY_INITIALIZER;
-    v.reach = find_reach(a, routes, &peer->address, t->reach, &via, &v.via);
+    v.reach = find_reach(a, ways, &peer->address, t->reach, &via, &v.via);
     char *why = verdict_tunnel(&v);
     ds_destroy(&via);
     ds_destroy(&address);
@@ -218,7 +302,7 @@ look_at_tunnels(const struct agent *a, struct health *h)
     if (!list) {
         return;
     }
-    struct routes routes = { .n = 0 };
+    struct ways ways = { .phy = 0 };
     struct shash_node *node;
     SHASH_FOR_EACH (node, &list->peers) {
         if (node->data == directory_self(a->directory)) {
@@ -233,14 +317,14 @@ look_at_tunnels(const struct agent *a, struct health *h)
         if (t.bfd == BFD_UP) {
             h->tunnels_up++;
         } else {
-            char *why = why_down(a, &routes, node->data, &t);
+            char *why = why_down(a, &ways, node->data, &t);
             svec_add_nocopy(&h->problems, xasprintf(
                 "BFD is down to %s: %s (traffic is sent anyway)", node->name,
                 why));
             free(why);
         }
     }
-    free(routes.a);
+    free_ways(&ways);
 }
 
 /* The address that the others send to need not be one of this host's: there

@@ -32,6 +32,10 @@ verdict_tunnel(const struct verdict_tunnel *t)
                       "the underlay (Open vSwitch knows no metrics): see "
                       "\"ip route show match %s\"", t->address,
                       t->via ? t->via : "(unknown)", t->address);
+    } else if (t->reach == REACH_OTHER_SOURCE) {
+        ds_put_format(&s, "Open vSwitch sends to %s from %s, which the list "
+                      "does not have: see \"ovs-appctl ovs/route/show\"",
+                      t->address, t->via ? t->via : "(unknown)");
     } else {
         put_counters(t, &s);
     }

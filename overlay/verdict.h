@@ -19,6 +19,8 @@ enum verdict_reach {
     REACH_NO_ROUTE,                 /* This host knows no way. */
     REACH_ELSEWHERE,                /* The way that a userspace datapath takes
                                      * does not lead by its underlay. */
+    REACH_OTHER_SOURCE,             /* That way has another source than the
+                                     * address that peers know. */
 };
 
 struct verdict_tunnel {
@@ -32,8 +34,9 @@ struct verdict_tunnel {
     bool hears;                     /* BFD is in state init: packets of the
                                      * peer's come, but say it hears none. */
     enum verdict_reach reach;
-    const char *via;                /* The gateway (SILENT) or the interface
-                                     * (ELSEWHERE); NULL: none, unknown. */
+    const char *via;                /* The gateway (SILENT), the interface
+                                     * (ELSEWHERE) or the source
+                                     * (OTHER_SOURCE); NULL: none, unknown. */
     bool counted;                   /* The two below are known: since BFD went
                                      * down, or since the port was made. */
     uint64_t sent, received;        /* Tunnelled packets. */

@@ -8,6 +8,7 @@ import pytest
 from lab import wait_for
 from scene import problems, tunnels
 from test_mtu import ping_whole
+from test_underlay import cleanup
 from traffic import Endpoint, Underlay, transfer
 from weftlib import inside
 
@@ -72,10 +73,46 @@ def test_an_address_that_comes_to_the_nic(make_lab):
     a.start_vswitchd()
     lab.wait_healthy(20)
     assert addresses(a, "br-phy") == [a.address, SECOND]
-    a.weft("cleanup", "--yes")
-    a._running.pop("weftd", None)
+    cleanup(a)
     wait_for(lambda: addresses(a, "eth0") == [SECOND, a.address], 3,
              "the NIC has them as before")
+
+
+BEYOND = """\
+sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.underlay.accept_dad=0
+for address in fe80::1 fd50::1 fd51::1; do
+    ip address add $address/64 dev underlay nodad
+done
+"""
+
+
+def test_a_router_between(make_lab):
+    """The switch sends from an address beside the router's: by a link-local
+    one that is not the listed one, which is said; by a global one it is."""
+    lab = make_lab(underlay="ipv6", weftd=False)
+    a, b = lab.hosts
+    lab.underlay.sh(BEYOND)
+    b.sh("ip addr flush dev eth0 scope global\n"
+         "ip addr add fd51::12/64 dev eth0 nodad\n"
+         "ip route add default via fd51::1")
+    a.ip("route", "add", "default", "via", "fe80::1", "dev", "eth0")
+    lab.write_peers(lab.peers_text().replace(b.address, "fd51::12"))
+    for host in lab.hosts:
+        host.start_weftd()
+    wait_for(lambda: re.search(
+        "BFD is down to hostb: Open vSwitch sends to fd51::12 from "
+        "fe80::[0-9a-f:]+, which the list does not have: see "
+        "\"ovs-appctl ovs/route/show\"", problems(a)), 10, "it is said")
+    cleanup(a)
+    a.ip("-6", "route", "replace", "default", "via", "fd50::1", "dev", "eth0")
+    a.start_weftd()
+    lab.wait_healthy(20)
+    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    lab.settle()
+    with Underlay(lab, b) as plug:
+        assert ends[0].pings(ends[1], 3) and ends[1].pings(ends[0], 3)
+        assert outer_pairs(plug) == {(a.address, "fd51::12"),
+                                     ("fd51::12", a.address)}
 
 
 # What each host calls the others by: 4 or 6.

@@ -185,9 +185,10 @@ class Underlay(Wire):
         """(outer source, outer destination, VNI, inner frame) of each."""
         found = []
         for outer in self.packets():
-            if UDP in outer and outer[UDP].dport == port:
-                ip = outer.payload
-                vxlan = VXLAN(bytes(outer[UDP].payload))
+            ip = outer.payload
+            udp = ip.payload        # Not that within an ICMP error.
+            if isinstance(udp, UDP) and udp.dport == port:
+                vxlan = VXLAN(bytes(udp.payload))
                 found.append((ip.src, ip.dst, vxlan.vni, vxlan.payload))
         return found
 

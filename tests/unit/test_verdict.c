@@ -87,6 +87,12 @@ test_no_way(void **state OVS_UNUSED)
     expect(&t, "the route to 192.0.2.2 leads by interface eth1, not by the "
            "underlay (Open vSwitch knows no metrics): see \"ip route show "
            "match 192.0.2.2\"");
+    t.v6 = true;
+    t.address = "fd00::2";
+    t.reach = REACH_OTHER_SOURCE;
+    t.via = "fe80::9";
+    expect(&t, "Open vSwitch sends to fd00::2 from fe80::9, which the list "
+           "does not have: see \"ovs-appctl ovs/route/show\"");
 }
 
 static void
