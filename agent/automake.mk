@@ -26,6 +26,7 @@ weftd_SOURCES = \
 	agent/health.c agent/health.h \
 	agent/heartbeat.c agent/heartbeat.h \
 	agent/kernel.c agent/kernel.h \
+	agent/lent.c agent/lent.h \
 	agent/links.c agent/links.h \
 	agent/loop.c agent/loop.h \
 	agent/mtu.c agent/mtu.h \

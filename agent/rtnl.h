@@ -182,7 +182,7 @@ int rtnl_tx_checksum(struct rtnl *, const char *ifname, bool on);
  * the socket's namespace: by the kernel (generic) and by the NIC itself. */
 enum { RTNL_GRO = 1 << 0, RTNL_LRO = 1 << 1 };
 int rtnl_rx_merging_get(struct rtnl *, const char *ifname, unsigned int *);
-/* Those that 'ifname' is to have.  -EOPNOTSUPP or so: one cannot be changed. */
+/* Those that 'ifname' is to have.  Fails if one cannot be changed. */
 int rtnl_rx_merging_set(struct rtnl *, const char *ifname, unsigned int);
 
 /* Events.  A monitor is a socket in RTNLGRP_LINK and both IFADDR groups of

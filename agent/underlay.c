@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include "agent/firewall.h"
+#include "agent/lent.h"
 #include "agent/underlay-text.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -19,23 +20,12 @@
 
 VLOG_DEFINE_THIS_MODULE(underlay);
 
-enum { ADDRESSES_MAX = 64, ROUTES_MAX = 256 };
-
 /* What comes to the NIC later is complete after so long: a DHCP client sets
  * the address first and its routes then. */
 enum { SETTLE_MS = 1000 };
 
 /* Who takes a NIC down to configure it anew (ifdown, ifup) is done by then. */
 enum { ANEW_MS = 30000 };
-
-/* What a NIC has, in the order in which it is to be added.  The links
- * ('ifindex', 'oif') are not meant. */
-struct lent {
-    struct rtnl_addr addresses[ADDRESSES_MAX];
-    size_t n_addresses;
-    struct rtnl_route routes[ROUTES_MAX];
-    size_t n_routes;
-};
 
 struct underlay {
     char *nic, *bridge;
@@ -61,10 +51,6 @@ struct underlay {
 
 static void read_row(struct underlay *, const struct switchdb_underlay *);
 static void read_nic(struct underlay *);
-static void remember(const struct underlay *, struct rtnl_addr *,
-                     const struct rtnl_addr *);
-static void warn_not_understood(const struct underlay *, const char *item,
-                                char *error);
 static char *apply(struct underlay *);
 static bool adopt(struct underlay *, int nic, int phy, bool settled);
 static int move_addresses(struct underlay *, int nic, int phy);
@@ -73,8 +59,6 @@ static void on_bridge(struct rtnl_addr *);
 static int move_routes(struct underlay *, int from, int to, bool for_ever);
 static char *guard(struct underlay *, bool on);
 static char *stop_merging(const struct underlay *);
-static char *format_addresses(const struct underlay *);
-static char *format_routes(const struct underlay *);
 
 struct underlay *
 underlay_create(const char *nic, const char *bridge, struct switchdb *db,
@@ -207,8 +191,8 @@ underlay_compose(struct underlay *u)
     /* The addresses keep their MAC on both ways, or the neighbours would send
      * to nobody until they ask again. */
     char *mac = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(nic.mac));
-    char *addresses = format_addresses(u);
-    char *routes = format_routes(u);
+    char *addresses = lent_format_addresses(&u->lent);
+    char *routes = lent_format_routes(&u->lent);
     VLOG_INFO("bridge %s: %s, with %s, for %s", u->bridge,
               state == BRIDGE_OURS ? "updating" : "installing", u->nic,
               addresses);
@@ -251,8 +235,8 @@ underlay_restore(struct underlay *u)
                        ? 0 : phy.ifindex);
     char *problem = guard(u, false);
     if (u->merging) {
-        (void) rtnl_rx_merging_set(rtnl, u->nic, u->merging);   /* As good as
-                                                                 * it gets. */
+        /* As good as it gets. */
+        (void) rtnl_rx_merging_set(rtnl, u->nic, u->merging);
     }
     int error = 0;
     for (size_t i = 0; i < u->lent.n_addresses; i++) {
@@ -281,97 +265,6 @@ underlay_problem(const struct underlay *u)
     return u->problem;
 }
 
-struct nic_aux {
-    const struct underlay *u;
-    int ifindex;
-    struct lent *lent;              /* What it has. */
-};
-
-static void
-add_address(const struct rtnl_addr *a, void *aux_)
-{
-    struct nic_aux *aux = aux_;
-    struct lent *l = aux->lent;
-    if (a->ifindex == aux->ifindex && a->scope != RT_SCOPE_LINK
-        && l->n_addresses < ADDRESSES_MAX) {
-        remember(aux->u, &l->addresses[l->n_addresses++], a);
-    }
-}
-
-/* The label that every address has by itself is not remembered: on the bridge
- * it is another. */
-static void
-remember(const struct underlay *u, struct rtnl_addr *to,
-         const struct rtnl_addr *a)
-{
-    *to = *a;
-    if (!strcmp(to->label, u->nic)) {
-        to->label[0] = '\0';
-    }
-}
-
-/* Is 'r' one that the kernel makes of an address, and takes away with it?  All
- * others are somebody's, even if they look the same: who adds an address with
- * IFA_F_NOPREFIXROUTE, as NetworkManager does, adds its route. */
-static bool
-is_of_address(const struct lent *l, const struct rtnl_route *r)
-{
-    if (r->protocol != RTPROT_KERNEL || r->has_gateway) {
-        return false;
-    }
-    for (size_t i = 0; i < l->n_addresses; i++) {
-        const struct rtnl_addr *a = &l->addresses[i];
-        if (a->flags & IFA_F_NOPREFIXROUTE && a->ip.len == r->dst.len
-            && prefix_contains(&r->dst, &a->ip.addr)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void
-add_route(const struct rtnl_route *r, void *aux_)
-{
-    struct nic_aux *aux = aux_;
-    struct lent *l = aux->lent;
-    if (r->oif == aux->ifindex && !is_of_address(l, r)
-        && l->n_routes < ROUTES_MAX) {
-        l->routes[l->n_routes++] = *r;
-    }
-}
-
-/* The kernel tells of those of IPv6, which it tells of last, the newest first.
- */
-static void
-sort_addresses(struct lent *l)
-{
-    size_t i = 0;
-    while (i < l->n_addresses && prefix_is_v4(&l->addresses[i].ip)) {
-        i++;
-    }
-    for (size_t j = l->n_addresses; i + 1 < j; i++) {
-        struct rtnl_addr a = l->addresses[i];
-        l->addresses[i] = l->addresses[--j];
-        l->addresses[j] = a;
-    }
-}
-
-/* What link 'ifindex' has.  Returns false if the kernel does not tell. */
-static bool
-read_lent(const struct underlay *u, int ifindex, struct lent *l)
-{
-    struct rtnl *rtnl = kernel_rtnl(u->kernel);
-    struct nic_aux aux = { u, ifindex, l };
-    l->n_addresses = l->n_routes = 0;
-    /* The addresses first: see is_of_address(). */
-    if (rtnl_addrs_dump(rtnl, add_address, &aux)
-        || rtnl_routes_dump(rtnl, add_route, &aux)) {
-        return false;
-    }
-    sort_addresses(l);
-    return true;
-}
-
 static void
 read_nic(struct underlay *u)
 {
@@ -380,7 +273,8 @@ read_nic(struct underlay *u)
     if (rtnl_link_get(rtnl, u->nic, &nic)) {
         return;                     /* Not there yet: its link event comes. */
     }
-    if (read_lent(u, nic.ifindex, &u->lent) && u->lent.n_addresses) {
+    if (lent_read(rtnl, u->nic, nic.ifindex, &u->lent)
+        && u->lent.n_addresses) {
         (void) rtnl_rx_merging_get(rtnl, u->nic, &u->merging);
         u->known = true;
     }
@@ -389,70 +283,16 @@ read_nic(struct underlay *u)
 static void
 read_row(struct underlay *u, const struct switchdb_underlay *row)
 {
-    char *save = NULL;
-    char *copy = xstrdup(row->addresses);
-    u->lent.n_addresses = u->lent.n_routes = 0;
-    for (char *item = strtok_r(copy, ",", &save);
-         item && u->lent.n_addresses < ADDRESSES_MAX;
-         item = strtok_r(NULL, ",", &save)) {
-        char *error = underlay_parse_address(item,
-                                             &u->lent.addresses[u->lent.n_addresses]);
-        u->lent.n_addresses += !error;
-        warn_not_understood(u, item, error);
-    }
-    free(copy);
-
-    copy = xstrdup(row->routes);
-    for (char *item = strtok_r(copy, ",", &save);
-         item && u->lent.n_routes < ROUTES_MAX;
-         item = strtok_r(NULL, ",", &save)) {
-        char *error = underlay_parse_route(item, &u->lent.routes[u->lent.n_routes]);
-        u->lent.n_routes += !error;
-        warn_not_understood(u, item, error);
-    }
-    free(copy);
+    lent_parse(row->addresses, row->routes, u->bridge, &u->lent);
     u->merging = underlay_parse_offloads(row->offloads);
     u->known = u->lent.n_addresses > 0;
-}
-
-/* Frees 'error'; NULL is none. */
-static void
-warn_not_understood(const struct underlay *u, const char *item, char *error)
-{
-    if (error) {
-        VLOG_WARN("bridge %s: external_ids: passing over \"%s\": %s",
-                  u->bridge, item, error);
-        free(error);
-    }
-}
-
-static char *
-format_addresses(const struct underlay *u)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-    for (size_t i = 0; i < u->lent.n_addresses; i++) {
-        ds_put_cstr(&s, i ? ", " : "");
-        underlay_format_address(&u->lent.addresses[i], &s);
-    }
-    return ds_steal_cstr(&s);
-}
-
-static char *
-format_routes(const struct underlay *u)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-    for (size_t i = 0; i < u->lent.n_routes; i++) {
-        ds_put_cstr(&s, i ? ", " : "");
-        underlay_format_route(&u->lent.routes[i], &s);
-    }
-    return ds_steal_cstr(&s);
 }
 
 /* Where the addresses that were moved are. */
 struct held_aux {
     struct underlay *u;
     int nic, phy;                   /* Ifindexes. */
-    bool on_nic[ADDRESSES_MAX], on_phy[ADDRESSES_MAX];
+    bool on_nic[LENT_ADDRESSES_MAX], on_phy[LENT_ADDRESSES_MAX];
     bool came;                      /* One that is not known is on the NIC. */
     size_t own;                     /* Of the host's own address, if it is one
                                      * of IPv6; else SIZE_MAX. */
@@ -498,7 +338,8 @@ note_held(const struct rtnl_addr *a, void *aux_)
         aux->on_nic[i] = aux->on_nic[i] || a->ifindex == aux->nic;
         aux->on_phy[i] = aux->on_phy[i] || a->ifindex == aux->phy;
         if (a->ifindex == aux->nic && a->valid_lft > known->valid_lft) {
-            remember(aux->u, known, a);     /* A lease was renewed. */
+            /* A lease was renewed. */
+            lent_remember(aux->u->nic, a, known);
             aux->u->renewed = true;
         }
     }
@@ -639,17 +480,6 @@ move_addresses(struct underlay *u, int nic, int phy)
     return error ? error : move_own(&aux);
 }
 
-static const struct rtnl_addr *
-find_address(const struct lent *l, const struct prefix *ip)
-{
-    for (size_t i = 0; i < l->n_addresses; i++) {
-        if (prefix_equal(&l->addresses[i].ip, ip)) {
-            return &l->addresses[i];
-        }
-    }
-    return NULL;
-}
-
 /* Does 'a' go, now that 'now' has come to the NIC?  It does not if what came
  * is of the other family or was here already. */
 static bool
@@ -660,10 +490,10 @@ is_replaced(const struct underlay *u, const struct lent *now,
     for (size_t i = 0; i < now->n_addresses; i++) {
         const struct rtnl_addr *b = &now->addresses[i];
         if (prefix_is_v4(&b->ip) == prefix_is_v4(&a->ip)
-            && !find_address(&u->lent, &b->ip)
+            && !lent_find(&u->lent, &b->ip)
             && (anew || (a->valid_lft != UINT32_MAX
                          && b->valid_lft != UINT32_MAX))) {
-            return !find_address(now, &a->ip);
+            return !lent_find(now, &a->ip);
         }
     }
     return false;
@@ -701,7 +531,7 @@ route_is_replaced(const struct rtnl_route *r, const struct lent *now,
     }
     for (size_t i = 0; i < was->n_addresses; i++) {
         const struct rtnl_addr *a = &was->addresses[i];
-        if (!find_address(next, &a->ip) && goes_with(r, a, next)) {
+        if (!lent_find(next, &a->ip) && goes_with(r, a, next)) {
             return true;
         }
     }
@@ -727,8 +557,8 @@ adopt_addresses(struct underlay *u, const struct lent *now, int phy, bool v4,
     }
     for (size_t i = 0; i < now->n_addresses; i++) {
         const struct rtnl_addr *a = &now->addresses[i];
-        if (prefix_is_v4(&a->ip) == v4 && !find_address(next, &a->ip)
-            && next->n_addresses < ADDRESSES_MAX) {
+        if (prefix_is_v4(&a->ip) == v4 && !lent_find(next, &a->ip)
+            && next->n_addresses < LENT_ADDRESSES_MAX) {
             next->addresses[next->n_addresses++] = *a;
         }
     }
@@ -747,7 +577,7 @@ adopt_routes(struct underlay *u, const struct lent *now, int phy,
             next->routes[next->n_routes++] = r;
         }
     }
-    for (size_t i = 0; i < now->n_routes && next->n_routes < ROUTES_MAX;
+    for (size_t i = 0; i < now->n_routes && next->n_routes < LENT_ROUTES_MAX;
          i++) {
         next->routes[next->n_routes++] = now->routes[i];
     }
@@ -764,7 +594,7 @@ adopt(struct underlay *u, int nic, int phy, bool settled)
 {
     struct lent *now = xzalloc(sizeof *now);
     struct lent *next = xzalloc(sizeof *next);
-    bool done = read_lent(u, nic, now);
+    bool done = lent_read(kernel_rtnl(u->kernel), u->nic, nic, now);
     if (done && now->n_addresses) {
         adopt_addresses(u, now, phy, true, next);
         adopt_addresses(u, now, phy, false, next);
@@ -774,7 +604,7 @@ adopt(struct underlay *u, int nic, int phy, bool settled)
         u->lent = *next;
         u->renewed = true;
         u->anew_until = 0;
-        char *addresses = format_addresses(u);
+        char *addresses = lent_format_addresses(&u->lent);
         VLOG_INFO("%s has other addresses: %s has %s", u->nic, u->bridge,
                   addresses);
         free(addresses);
