@@ -358,8 +358,11 @@ class Lab:
         it 'failed', the logs are kept and self.kept tells where."""
         if self._closed:
             return
-        problems = [text for host in self.hosts + self._directory_hosts()
-                    for text in host._problems()]
+        # All at once, and so below: what is emulated takes its time.
+        with ThreadPoolExecutor() as threads:
+            problems = sum(threads.map(lambda host: list(host._problems()),
+                                       self.hosts + self._directory_hosts()),
+                           [])
         self._remove(keep=failed or bool(problems))
         if problems:
             raise LabError("\n".join(problems) + f"\nlogs: {self.kept}")
@@ -368,7 +371,6 @@ class Lab:
         self._closed = True
         self.kept = None
         try:
-            # All at once: those that are emulated take their time.
             with ThreadPoolExecutor() as threads:
                 list(threads.map(lambda host: host.release(keep),
                                  self.hosts))

@@ -74,10 +74,10 @@ def assert_well(scene):
     assert scene.red.pings(scene.green) and scene.green.pings(scene.red)
 
 
-def assert_survives(scene):
-    """The loss of either NIC, while the other is there."""
+def assert_survives(scene, times):
+    """The loss of the NIC in use, while the other is there."""
     ips = scene.red.row()["ip"]
-    for _ in NICS:
+    for _ in range(times):
         nic = scene.active()
         other, = set(NICS) - {nic}
         with scene.red.pinger(scene.green.ip4, timeout=20) as pinger:
@@ -104,7 +104,7 @@ def test_the_bond_takes_over_from_the_nic(scene):
 
 
 def test_either_nic_is_lost(scene):
-    assert_survives(scene)
+    assert_survives(scene, 2)
 
 
 def test_the_mtu_is_that_of_the_bond(scene):
@@ -143,4 +143,4 @@ def test_the_userspace_datapath_with_a_peer_on_that_of_the_kernel(scene):
     assert transfer(scene.green, scene.red, scene.red.ip4, 1 << 18) == 1 << 18
     assert transfer(scene.red, scene.green, scene.green.ip4,
                     1 << 18) == 1 << 18
-    assert_survives(scene)
+    assert_survives(scene, 1)

@@ -535,7 +535,6 @@ def test_cleanup_leaves_nothing_in_the_directory(lab):
     assert lab.directory.rows("Host", where=[["name", "==", "hostc"]])
 
 
-@pytest.mark.guests
 def test_hosts_that_start_together_wait_for_each_other(lab):
     """The directory has nobody, and every switch has tunnels: each host
     publishes itself, whatever it thinks of that."""
