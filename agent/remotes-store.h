@@ -108,6 +108,8 @@ struct remotes {
     size_t n_observed;
     size_t stale_held;              /* Of so many endpoints were they that they
                                      * are left. */
+    long long int look_at;          /* When to look whose they are by now;
+                                     * LLONG_MAX: nothing has changed. */
     bool trusted;                   /* What lacks in the directory is meant. */
 };
 

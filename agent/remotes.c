@@ -3,6 +3,7 @@
 #include <config.h>
 #include "agent/remotes.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include "agent/remotes-store.h"
@@ -20,8 +21,11 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
 enum {
     FLOWS_A_TURN = 2000,            /* Sent in one turn of the loop. */
+    LOOK_MS = 1000,                 /* From one look at what is held to the
+                                     * next, while it may have become less. */
 };
 
+static void look_at_stale(struct remotes *);
 static void release_held(struct remotes *);
 
 struct remotes *
@@ -41,6 +45,7 @@ remotes_create(struct ofswitch *sw, struct tunnels *tunnels)
     ovs_list_init(&rs->gone);
     ovs_list_init(&rs->changed);
     plan_init(&rs->stale);
+    rs->look_at = LLONG_MAX;
     return rs;
 }
 
@@ -107,6 +112,7 @@ remotes_run(struct remotes *rs)
         remotes_store_destroy(rs, r);
     }
     if (ovs_list_is_empty(&rs->dirty)) {
+        look_at_stale(rs);
         remotes_flows_drop_stale(rs);
     }
     if (rs->trim && remotes_sent(rs) && ofswitch_synced(rs->sw)) {
@@ -127,6 +133,9 @@ remotes_wait(struct remotes *rs)
     }
     if (!hmap_is_empty(&rs->stale.flows) && ofswitch_takes_flows(rs->sw)) {
         poll_timer_wait_until(rs->stale_at);
+    }
+    if (rs->look_at != LLONG_MAX && ofswitch_synced(rs->sw)) {
+        poll_timer_wait_until(rs->look_at);
     }
 }
 
@@ -356,6 +365,9 @@ remotes_end(struct remotes *rs, bool own_lost)
         }
     }
     rs->n_leaving = 0;
+    if (rs->stale_held && rs->n_update && rs->look_at == LLONG_MAX) {
+        rs->look_at = time_msec() + LOOK_MS;
+    }
     if (rs->n_update >= REMOTES_TRIM_MIN) {
         rs->trim = true;
         free(rs->leaving);
@@ -394,6 +406,19 @@ remotes_tunnel_changed(struct remotes *rs, const char *name,
     if (host) {
         host->ofport = ofport;
         remotes_flows_touch_members(rs, host);
+    }
+}
+
+/* Of the flows of nobody that were left in force, the owners may have put back
+ * what they had lost. */
+static void
+look_at_stale(struct remotes *rs)
+{
+    if (time_msec() >= rs->look_at && ofswitch_synced(rs->sw)) {
+        rs->look_at = LLONG_MAX;
+        if (rs->stale_held) {
+            ofswitch_compare(rs->sw);
+        }
     }
 }
 

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is said of packets that a NIC has damaged."""
 
-import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
 
 from lab import wait_for
 from traffic import Endpoint
-
-pytestmark = pytest.mark.guests
 
 
 def test_wrong_checksums_are_told_where_they_arrive(lab):

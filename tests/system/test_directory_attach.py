@@ -535,6 +535,26 @@ def test_cleanup_leaves_nothing_in_the_directory(lab):
     assert lab.directory.rows("Host", where=[["name", "==", "hostc"]])
 
 
+def test_who_starts_first_waits_for_what_the_others_publish(lab):
+    """The endpoints are gone from the directory: what the switch has of them
+    is left in force, until their hosts put them back."""
+    a, b, c = (Endpoint(host, "red", "blue") for host in lab.hosts)
+    wait_pings(a, b, c)
+    for host in lab.hosts:
+        host.kill_weftd()
+    lab.directory.transact({"op": "delete", "table": "Endpoint", "where": []})
+    with a.pinger(b.ip4) as ping:
+        a.host.start_weftd()
+        wait_for(lambda: "held in force: 0 peers and 2 endpoints"
+                 in problems(a.host), 5, "it is said")
+        for host in (b.host, c.host):
+            host.start_weftd()
+        lab.wait_healthy()
+        wait_pings(a, b, c)
+    assert not ping.lost
+    assert not any(reports(host) for host in lab.hosts)
+
+
 def test_hosts_that_start_together_wait_for_each_other(lab):
     """The directory has nobody, and every switch has tunnels: each host
     publishes itself, whatever it thinks of that."""
