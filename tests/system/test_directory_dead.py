@@ -6,6 +6,7 @@ The clocks of the agents run ten times as fast here, so that signs of life come
 every 3 s and not every 30 s: fastclock.c.
 """
 
+import contextlib
 import subprocess
 import threading
 import time
@@ -135,9 +136,10 @@ def test_time_without_the_database_does_not_count(scene):
     a = scene.hosts[0]
     scene.directory.transact(*host_rows("behind", 201,
                                         seen=scene.clock.now() - 600))
-    a.weft("directory", "set", "dead-after=20")
-    with scene.undisturbed():
+    with contextlib.ExitStack() as stack:
         with Signs(scene, behind=-600):
+            stack.enter_context(scene.undisturbed())    # That takes a while.
+            a.weft("directory", "set", "dead-after=20")
             time.sleep(2 * BEAT)
         scene.directory.stop()
         time.sleep(4 * BEAT)
