@@ -34,9 +34,9 @@ port_changed(const struct switchdb_port *port, void *a_)
         endpoints_port_changed(a->endpoints, port);
         break;
     case SWITCHDB_TUNNEL:
-        tunnels_port_changed(a->tunnels, port);
-        /* There is a route, which no event told of. */
-        a->mtu_unknown = a->mtu_unknown || port->bfd == BFD_UP;
+        if (tunnels_port_changed(a->tunnels, port)) {
+            a->mtu_unknown = true;  /* There is a route; no event told. */
+        }
         break;
     case SWITCHDB_EXTERNAL:
         external_port_changed(a->external, port);

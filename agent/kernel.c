@@ -98,12 +98,7 @@ kernel_addresses(const struct kernel *k, const struct in6_addr **addrs,
 bool
 kernel_owns(const struct kernel *k, const struct in6_addr *address)
 {
-    for (size_t i = 0; i < k->addresses.n; i++) {
-        if (ipv6_addr_equals(&k->addresses.addrs[i], address)) {
-            return true;
-        }
-    }
-    return false;
+    return kernel_link_with(k, address) != 0;
 }
 
 bool

@@ -189,12 +189,12 @@ tunnels_port(const struct tunnels *t, const char *name)
     return e ? e->ofport : 0;
 }
 
-void
+bool
 tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
 {
     struct entry *e = get_entry(t, port->tunnel.peer);
     if (e->port && strcmp(e->port, port->name)) {
-        return;                     /* A second one: compose removes it. */
+        return false;               /* A second one: compose removes it. */
     }
     free(e->port);
     e->port = xstrdup(port->name);
@@ -219,6 +219,7 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
         VLOG_INFO("peer %s: BFD is %s", port->tunnel.peer,
                   port->bfd == BFD_UP ? "up" : "down");
     }
+    bool came_up = e->bfd != BFD_UP && port->bfd == BFD_UP;
     e->bfd = port->bfd;
     free(e->reason);
     e->reason = nullable_xstrdup(port->error ? port->error : port->bfd_diag);
@@ -232,6 +233,7 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
     }
     e->drifted = port->drifted;
     t->dirty = t->dirty || !is_wanted(e) || !is_as_wanted(t, e);
+    return came_up;
 }
 
 void

@@ -55,8 +55,8 @@ ofp_port_t tunnels_port(const struct tunnels *, const char *name);
 /* The host has other addresses than before. */
 void tunnels_addresses_changed(struct tunnels *);
 
-/* A tunnel's port changed, or went. */
-void tunnels_port_changed(struct tunnels *, const struct switchdb_port *);
+/* A tunnel's port changed, or went.  Returns whether BFD has come up. */
+bool tunnels_port_changed(struct tunnels *, const struct switchdb_port *);
 void tunnels_port_gone(struct tunnels *, const struct switchdb_port *);
 
 /* What the switch has counted at a port. */

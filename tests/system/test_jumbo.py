@@ -7,7 +7,7 @@ import pytest
 from lab import wait_for
 from scene import tunnels
 from test_mtu import ping_whole
-from traffic import Endpoint, transfer
+from traffic import Endpoint, one_each, transfer
 from weftlib import inside
 
 LARGE, USUAL = 9000, 1500
@@ -16,7 +16,7 @@ SIZE = 256 << 10                # Many packets.
 
 def ends_of(lab):
     lab.wait_healthy(20)
-    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    ends = one_each(lab)
     lab.settle()
     return ends
 

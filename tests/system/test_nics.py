@@ -7,7 +7,7 @@ import pytest
 from lab import wait_for
 from scene import problems
 from test_mtu import ping_whole
-from traffic import Endpoint, Underlay, transfer
+from traffic import Underlay, one_each, transfer
 from weftlib import inside
 
 LISTED, SECOND = "192.168.50.11", "192.168.50.61"
@@ -20,7 +20,7 @@ def start(lab, text=None):
     for host in lab.hosts:
         host.start_weftd()
     lab.wait_healthy(20)
-    return [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    return one_each(lab)
 
 
 def assert_talk(ends, *listed):
@@ -130,5 +130,5 @@ def test_a_second_nic_whose_route_the_switch_takes(make_lab):
     assert "dev br-phy" in text and "dev eth1" in text
     a.ip("route", "del", "192.168.50.0/24", "dev", "eth1")
     lab.wait_healthy(20)
-    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    ends = one_each(lab)
     assert_talk(ends, LISTED, b.address)

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from lab import wait_for
+from traffic import receive_all, send_all
 from weftlib import address
 
 # With the addresses of the lab, 192.168.50.11/24 and fd50::11/64.
@@ -240,19 +241,14 @@ def received(host):
                               socket.SOCK_STREAM) as taking:
             taking.connect(listening.getsockname())
             giving, _ = listening.accept()
-            threading.Thread(target=send_all, args=(giving,)).start()
-            count = 0
-            taking.settimeout(3)
-            with contextlib.suppress(TimeoutError):
-                while data := taking.recv(1 << 16):
-                    count += len(data)
+            with giving:
+                giving.settimeout(20)
+                thread = threading.Thread(target=send_all,
+                                          args=(giving, MUCH))
+                thread.start()
+                count = receive_all(taking)
+            thread.join()
             return count
-
-
-def send_all(connection):
-    with connection, contextlib.suppress(OSError):
-        connection.settimeout(10)
-        connection.sendall(bytes(MUCH))
 
 
 def test_a_lease_that_is_renewed(host):

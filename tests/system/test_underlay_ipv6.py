@@ -9,7 +9,7 @@ from lab import wait_for
 from scene import problems, tunnels
 from test_mtu import ping_whole
 from test_underlay import cleanup
-from traffic import Endpoint, Underlay, transfer
+from traffic import Endpoint, Underlay, one_each, transfer
 from weftlib import inside
 
 SECOND = "fd50::61"
@@ -39,7 +39,7 @@ addr change fd50::11/64 dev eth0 preferred_lft 0
     for host in lab.hosts:
         host.start_weftd()
     lab.wait_healthy(20)
-    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    ends = one_each(lab)
     lab.settle()
     for host in lab.hosts:
         assert {t["bfd"] for t in tunnels(host).values()} == {"up"}
@@ -60,7 +60,7 @@ def test_an_address_that_comes_to_the_nic(make_lab):
     lab = make_lab(underlay="ipv6")
     a, b = lab.hosts
     lab.wait_healthy()
-    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    ends = one_each(lab)
     a.ip("addr", "add", f"{SECOND}/64", "dev", "eth0", "nodad")
     wait_for(lambda: addresses(a, "br-phy") == [a.address, SECOND], 5,
              "both are on br-phy, the listed one first")
@@ -107,7 +107,7 @@ def test_a_router_between(make_lab):
     a.ip("-6", "route", "replace", "default", "via", "fd50::1", "dev", "eth0")
     a.start_weftd()
     lab.wait_healthy(20)
-    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    ends = one_each(lab)
     lab.settle()
     with Underlay(lab, b) as plug:
         assert ends[0].pings(ends[1], 3) and ends[1].pings(ends[0], 3)
@@ -146,7 +146,7 @@ def test_pairs_of_either_family(make_lab):
     lab = make_lab(3, underlay="both", weftd=False)
     start_with_own_lists(lab, LISTS)
     lab.wait_healthy(20)
-    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    ends = one_each(lab)
     lab.settle()
     for host in lab.hosts:
         assert inside(host, f"n{host.name}")["mtu"] == 1430
@@ -173,7 +173,7 @@ def test_a_peer_by_ipv6_comes_and_goes(make_lab):
     """While it is listed, all endpoints have the lesser MTU."""
     lab = make_lab(2)
     a, b = lab.hosts
-    ends = [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+    ends = one_each(lab)
     text = lab.peers_text()
     for more, mtu in (("\n[peer six]\naddress = fd50::99\n", 1430),
                       ("", 1450)):

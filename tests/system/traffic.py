@@ -273,26 +273,32 @@ class Endpoint:
                 / UDP(sport=9, dport=9) / text)
 
 
+def one_each(lab):
+    """An endpoint on each host of a lab: nhosta, nhostb and so on."""
+    return [Endpoint(host, f"n{host.name}") for host in lab.hosts]
+
+
 def transfer(sender, receiver, address, size=4 << 20):
     """Sends 'size' bytes by TCP; returns how many came."""
     with receiver.listen(5001) as server:
         server.settimeout(5)
         with sender.connect(address, 5001) as client:
             accepted, _ = server.accept()
-            thread = threading.Thread(target=_send, args=(client, size))
+            thread = threading.Thread(target=send_all, args=(client, size))
             thread.start()
             with accepted:
-                count = _count(accepted)
+                count = receive_all(accepted)
             thread.join()
     return count
 
 
-def _send(client, size):
+def send_all(client, size):
     client.sendall(os.urandom(1024) * (size // 1024))
     client.shutdown(socket.SHUT_WR)
 
 
-def _count(accepted):
+def receive_all(accepted):
+    """Returns how many bytes came, at the end or when no more do."""
     count = 0
     accepted.settimeout(10)
     with contextlib.suppress(TimeoutError):
