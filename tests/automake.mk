@@ -143,7 +143,8 @@ check-fuzz: $(FUZZ_TARGETS)
 .PHONY: check-fuzz
 
 # --- system: real Open vSwitch, hosts as namespaces; needs root ------------
-EXTRA_DIST += $(srcdir)/tests/system/*.py $(srcdir)/tests/system/*.c
+EXTRA_DIST += $(srcdir)/tests/system/*.py $(srcdir)/tests/system/*.c \
+	$(srcdir)/tests/system/faults/*.py
 PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 PYTEST_FLAGS =
 check-system: all

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from faults import (DOWN, NETWORKS, Scene, assert_unpublished, attached_apart,
+from directoryscene import (DOWN, NETWORKS, Scene, assert_unpublished, attached_apart,
                     delete, knows, published, said)
 from host import wait_for
 from scene import shared_lab
