@@ -356,19 +356,20 @@ endpoints_txn_done(struct endpoints *e, bool success)
     HMAPX_FOR_EACH_SAFE (node, &e->inflight) {
         struct attachment *a = node->data;
         hmapx_delete(&e->inflight, node);
+        const struct switchdb_port *port = switchdb_find_port(e->db,
+                                                              a->ep.port);
         if (!success) {
             endpoints_opened(e, a);
             a->state = (a->state == S_WRITING ? S_NEW
                         : a->state == S_CLOSING ? S_CLOSE
-                        : a->state);
+                        : a->state == S_PORT && port && port->reopening
+                        ? S_OPEN : a->state);
             hmapx_add(&e->todo, a);
             continue;
         }
         /* Ordinarily the row's change has told already; not if the row was
-         * what it should be. */
-        const struct switchdb_port *port = switchdb_find_port(e->db,
-                                                              a->ep.port);
-        if (port && a->state == S_WRITING) {
+         * what it should be: an agent that is gone may have written it. */
+        if (port && (a->state == S_WRITING || a->state == S_CLOSING)) {
             endpoints_port_changed(e, port);
         } else if (a->state == S_LEAVING) {
             a->row = port != NULL;
