@@ -25,9 +25,8 @@ import pytest
 from conftest import BUILD
 from host import wait_for
 from lab import Lab
-from namespaces import process_stat
 from scene import LEARNED, OURS
-from world import SOON
+from world import SOON, resources
 
 STEPS = int(os.environ.get("WEFT_TEST_STEPS", 2500))
 SEED = int(os.environ.get("WEFT_TEST_SEED", time.time()))
@@ -534,6 +533,7 @@ def test_random_steps():
         lab.provoked = True
         lab.wait_healthy()
         walk = Walk(lab, rng)
+        before = [resources(host) for host in lab.hosts]
         began = time.monotonic()
         try:
             while walk.taken < STEPS:
@@ -545,5 +545,16 @@ def test_random_steps():
                   sep="\n")
             raise
         print(f"{walk.taken} steps in {time.monotonic() - began:.0f} s")
-        for host in lab.hosts:
-            assert process_stat(host.daemon_pid("weftd"), host.path("/proc"))
+        for model, was in zip(walk.models, before):
+            model.client.ask("detach", "--all")
+            model.client.close()
+            wait_for(lambda m=model, w=was: flat(m.host, w), SOON,
+                     f"nothing is left in the weftd of {model.host.name}")
+
+
+def flat(host, before):
+    """Descriptors and memory are what they were at the start."""
+    now = resources(host)
+    assert now["fds"] <= before["fds"], (now, before)
+    assert now["kb"] <= before["kb"] + 8192, (now, before)
+    return True
