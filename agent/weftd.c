@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "agent/agent.h"
 #include "agent/control.h"
+#include "agent/control-socket.h"
 #include "agent/loop.h"
 #include "agent/notify.h"
 #include "daemon.h"
@@ -14,7 +15,6 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
-#include "unixctl.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(weftd);
@@ -83,8 +83,9 @@ main(int argc, char *argv[])
     fatal_ignore_sigpipe();
 
     daemonize_start(true);
-    struct unixctl_server *unixctl;
-    if (unixctl_server_create(settings.unixctl, &unixctl)) {
+    struct control_socket *socket = control_socket_create(settings.unixctl,
+                                                          settings.gid);
+    if (!socket) {
         exit(EXIT_FAILURE);
     }
     struct event_base *base = loop_create();
@@ -101,9 +102,10 @@ main(int argc, char *argv[])
     bool started = false;
     while (!signals.stop && !control_exiting(control)) {
         loop_run(base);
-        unixctl_server_run(unixctl);
+        control_socket_run(socket);
         agent_run(&agent);
         control_run(control);
+        control_socket_answer(socket);
         notify_run(notify);
         if (!started && is_started(&agent, since)) {
             started = true;
@@ -114,7 +116,7 @@ main(int argc, char *argv[])
         }
 
         agent_wait(&agent);
-        unixctl_server_wait(unixctl);
+        control_socket_wait(socket);
         control_wait(control);
         notify_wait(notify);
         loop_wait(base);
@@ -128,7 +130,7 @@ main(int argc, char *argv[])
     VLOG_INFO("stopping; what is attached stays");
     control_destroy(control);
     agent_finish(&agent);
-    unixctl_server_destroy(unixctl);
+    control_socket_destroy(socket);
     signals_finish(&signals);
     notify_destroy(notify);
     loop_destroy(base);
