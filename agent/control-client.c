@@ -3,6 +3,7 @@
 #include <config.h>
 #include "agent/control-client.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -369,13 +370,16 @@ end_of_answer(struct control_client *c)
 }
 
 /* What is not read at once, because the client does not read at all, is
- * lost. */
+ * lost.  'why' may quote what came. */
 static void
 send_error(struct control_client *c, const char *why, struct json *id)
 {
+    char *line = xasprintf("%s\n", why);
+    for (char *p = line; p[1]; p++) {
+        *p = isascii(*p) && isprint(*p) ? *p : '?';
+    }
     struct json *json = json_object_create();
-    json_object_put(json, "error",
-                    json_string_create_nocopy(xasprintf("%s\n", why)));
+    json_object_put(json, "error", json_string_create_nocopy(line));
     json_object_put(json, "id", id ? json_clone(id) : json_null_create());
     json_object_put(json, "result", json_null_create());
     char *text = json_to_string(json, 0);
