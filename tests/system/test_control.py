@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from controlclient import Client, control, request
 from host import PATIENCE
 from lab import wait_for
 from weftlib import attach, bare, endpoints, lab_fixture
@@ -52,10 +53,6 @@ def clean(served):
         yield host
 
 
-def control(host):
-    return f"/run/openvswitch/weftd.{host.daemon_pid('weftd')}.ctl"
-
-
 def as_user(*argv, groups=()):
     return ["setpriv", f"--reuid={USER}", "--no-new-privs",
             *(groups or [f"--regid={USER}", "--clear-groups"]), *argv]
@@ -70,37 +67,6 @@ def memory(host):
 
 def fds(host):
     return len(os.listdir(host.path(f"/proc/{host.daemon_pid('weftd')}/fd")))
-
-
-class Client(socket.socket):
-    """Root's connection, from outside."""
-
-    def __init__(self, host):
-        super().__init__(socket.AF_UNIX)
-        self.settimeout(10 * PATIENCE)
-        self.connect(str(host.path(control(host))))
-        self.rest = ""
-
-    def answer(self):
-        """The next message from weftd; None at the end."""
-        while True:
-            with contextlib.suppress(ValueError):
-                value, end = json.JSONDecoder().raw_decode(self.rest)
-                self.rest = self.rest[end:]
-                return value
-            try:
-                data = self.recv(65536)
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                assert not self.rest, self.rest
-                return None
-            self.rest += data.decode()
-
-
-def request(method="version", *params, id=0):
-    return json.dumps({"id": id, "method": method,
-                       "params": params}).encode()
 
 
 def assert_served(host, within=1.0):
