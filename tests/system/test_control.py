@@ -273,14 +273,17 @@ def test_two_clients_at_once(clean):
     """One waits for its attach, the other need not."""
     clean.weft("netns", "add", "red")
     clean.kill("ovs-vswitchd", signal.SIGSTOP)
+    before = fds(clean)
     try:
         with Client(clean) as first, Client(clean) as second:
             first.sendall(request("attach", "red", "--network=blue"))
             second.sendall(request())
             assert second.answer()["result"].startswith("weftd")
+        # It has hung up, and leaves nothing but unixctl's end behind.
+        wait_for(lambda: fds(clean) <= before + 1, 1, "it is forgotten")
     finally:
         clean.kill("ovs-vswitchd", signal.SIGCONT)
-    # It has hung up, and what it asked for goes on.
+    # What it asked for goes on.
     wait_for(lambda: endpoints(clean)["red"]["state"] == "up", 5)
 
 
