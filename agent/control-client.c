@@ -284,11 +284,25 @@ parse_request(struct control_client *c)
     return json;
 }
 
+/* An fd, or a negative errno. */
+static int
+connect_inside(const struct control_client *c)
+{
+    /* unixctl will need one more, and would not rest until it has it. */
+    int spare = dup(c->fd);
+    if (spare < 0) {
+        return -errno;
+    }
+    int fd = make_unix_socket(SOCK_STREAM, true, NULL, c->unixctl);
+    close(spare);
+    return fd;
+}
+
 static bool
 pass_request(struct control_client *c)
 {
     if (c->inner < 0) {
-        int fd = make_unix_socket(SOCK_STREAM, true, NULL, c->unixctl);
+        int fd = connect_inside(c);
         if (fd == -EAGAIN) {
             return true;            /* It has not accepted those before. */
         } else if (fd < 0) {

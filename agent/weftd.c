@@ -3,8 +3,10 @@
 /* weftd: the daemon's main. */
 
 #include <config.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include "agent/agent.h"
 #include "agent/control.h"
 #include "agent/control-socket.h"
@@ -22,6 +24,8 @@ VLOG_DEFINE_THIS_MODULE(weftd);
 /* How long `weftd --detach` waits for the switch before it leaves the start
  * to the background. */
 enum { START_MAX_MS = 1000 };
+
+enum { FDS_WANTED = 4096 };
 
 struct signals {
     struct event *term, *interrupt, *hup;
@@ -66,6 +70,21 @@ signals_finish(struct signals *s)
     event_free(s->hup);
 }
 
+/* A connection to the control socket takes three file descriptors, and an
+ * attach that waits one more. */
+static void
+raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < FDS_WANTED) {
+        limit.rlim_cur = MIN(limit.rlim_max, FDS_WANTED);
+        if (setrlimit(RLIMIT_NOFILE, &limit)) {
+            VLOG_WARN("cannot have more than the usual number of open files: "
+                      "%s", ovs_strerror(errno));
+        }
+    }
+}
+
 /* Has the start come to an end, good or not? */
 static bool
 is_started(const struct agent *a, long long int since)
@@ -81,6 +100,7 @@ main(int argc, char *argv[])
     ovs_set_program_name("weftd", WEFT_VERSION);
     settings_init(&settings, argc, argv);
     fatal_ignore_sigpipe();
+    raise_fd_limit();
 
     daemonize_start(true);
     struct control_socket *socket = control_socket_create(settings.unixctl,
