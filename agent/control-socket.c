@@ -33,6 +33,7 @@ enum {
     ACCEPTS_MAX = 64,               /* At once. */
     ACCEPT_RETRY_MS = 100,          /* If there are no file descriptors. */
     MEMBER_CLIENTS_MAX = 16,        /* Of one user. */
+    GROUPS_USUAL = 32,              /* Of one user; if more, we ask again. */
     LARGE_MAX = 2 * CONTROL_REQUEST_MAX,    /* Bytes of all requests of a
                                              * class: see large_bytes(). */
 };
@@ -316,8 +317,8 @@ is_member(int fd, gid_t primary, gid_t group)
     if (primary == group) {
         return true;
     }
-    socklen_t size = 0;
-    gid_t *groups = NULL;
+    socklen_t size = GROUPS_USUAL * sizeof(gid_t);
+    gid_t *groups = xmalloc(size);
     while (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size)) {
         if (errno != ERANGE) {
             size = 0;

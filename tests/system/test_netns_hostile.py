@@ -12,8 +12,8 @@ import pytest
 from controlclient import Client, request
 from host import PATIENCE
 from lab import wait_for
-from weftlib import (attach, bare, dweller, endpoints, lab_fixture, links,
-                     refused)
+from weftlib import (attach, bare, dweller, endpoints, ip_json,
+                     lab_fixture, links, refused)
 
 IFNAME = "inside0"              # The host has an eth0 of its own.
 ROUNDS = 200
@@ -165,15 +165,17 @@ def test_path_that_leads_elsewhere_later(host):
     said = refused(host, "attach", path, *words)
     assert "detach it first" in said
 
-    def mtu(netns):
-        return host.ip("link", "show", "dev", IFNAME, netns=netns).split()[4]
+    def mtus(netns):
+        return [link["mtu"] for link in ip_json(host, "link", netns=netns)
+                if link["ifname"] != "lo"]
+    assert mtus("red") == [1450] and mtus("green") == [1500, 1500]
     host.ip("link", "set", "eth0", "mtu", "1400")
     try:
         host.ip("link", "set", "br-phy", "mtu", "1400")
         wait_for(lambda: "mtu 1350" in host.ip(
             "link", "show", "dev", made["port"]), 5, "the MTU follows")
         time.sleep(0.1)
-        assert mtu("green") == "1500"
+        assert mtus("green") == [1500, 1500]
     finally:
         host.ip("link", "set", "eth0", "mtu", "1500")
         host.ip("link", "set", "br-phy", "mtu", "1500")
