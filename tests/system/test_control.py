@@ -178,6 +178,9 @@ def test_root_and_the_group_are_served(host):
     assert mode(host, path + ".d") == (0o700, 0, 0)
     assert "result\":\"weftd" in ask(host, *MEMBER)
     assert "result\":\"weftd" in ask(host, f"--regid={GID}", "--clear-groups")
+    many = ",".join(map(str, (*range(5000, 5060), GID)))
+    assert "result\":\"weftd" in ask(host, f"--regid={USER}",
+                                     f"--groups={many}")
     assert "not opened" in ask(host)
     assert "not opened" in ask(host, f"--regid={USER}", f"--groups={USER},1")
     result = host.run(as_user("/run/weft", "network", "list", groups=MEMBER))
