@@ -335,6 +335,26 @@ attachment_is_netns(const struct attachment *a, int netns)
             && (!a->netns_id.ino || netns_id_equal(&id, &a->netns_id)));
 }
 
+/* The path may lead elsewhere since; then it is never followed again. */
+void
+attachment_find_netns(struct endpoints *e, struct attachment *a)
+{
+    if (!a->ifindex || a->ep.tap || netns_is_name(a->ep.netns)) {
+        return;
+    }
+    char *error = NULL;
+    int netns = netns_open(a->ep.netns, &error);
+    free(error);
+    if (netns < 0) {
+        return;
+    }
+    if (!links_is_inside(kernel_rtnl(e->kernel), a->ifindex, netns)
+        || netns_id(netns, &a->netns_id)) {
+        a->netns_id = (struct netns_id) { .ino = 1 };   /* Nobody's. */
+    }
+    close(netns);
+}
+
 static int
 open_netns(const struct attachment *a, char **errorp)
 {

@@ -169,6 +169,14 @@ links_set_mtu(struct rtnl *rtnl, const struct endpoint *ep, int ifindex,
     }
 }
 
+bool
+links_is_inside(struct rtnl *rtnl, int ifindex, int netns)
+{
+    struct rtnl_link link;
+    return (!rtnl_link_get_index(rtnl, ifindex, &link)
+            && is_pair_in(rtnl, &link, netns));
+}
+
 /* Finds the end inside by its pair: its name may have been changed. */
 char *
 links_update_routes(struct rtnl *rtnl, const struct endpoint *ep,
@@ -229,8 +237,6 @@ links_find_orphans(struct rtnl *rtnl, const char *bridge,
     return aux.n;
 }
 
-/* Is the other end of this veth in namespace 'netns'?  Where it is, the kernel
- * knows; where the path of the namespace leads, somebody may have changed. */
 static bool
 is_pair_in(struct rtnl *rtnl, const struct rtnl_link *link, int netns)
 {

@@ -149,7 +149,8 @@ def test_processes_that_are_none(host):
     assert IFNAME not in links(host, "red")
 
 
-def test_path_that_leads_elsewhere_later(host):
+@pytest.mark.parametrize("restarted", [False, True])
+def test_path_that_leads_elsewhere_later(host, restarted):
     """The endpoint was asked for the namespace that the path led to then.
     Its owner cannot have another's namespace changed by it."""
     host.netns("red")
@@ -162,6 +163,10 @@ def test_path_that_leads_elsewhere_later(host):
     made = host.weft_json("attach", path, *words)
     assert host.weft_json("attach", path, *words) == made
     host.sh(f"ln -sfn /run/netns/green {path}")
+    if restarted:
+        host.stop_weftd()
+        host.start_weftd()
+        host.wait_healthy()
     said = refused(host, "attach", path, *words)
     assert "detach it first" in said
 
