@@ -26,7 +26,8 @@ def host(shared):
     with bare(shared) as (host,):
         host.sh("mkdir -p /run/hostile; chmod 777 /run/hostile")
         yield host
-        host.sh("cd /run/hostile; umount * 2>/dev/null || true; rm -rf *")
+        host.sh("cd /run/hostile; umount bound mnt-uts 2>/dev/null || true;"
+                "rm -rf *")
 
 
 def refused_soon(host, netns, *words):
