@@ -319,14 +319,47 @@ attachment_finish_leaving(struct endpoints *e, struct attachment *a)
     attachment_destroy(e, a);
 }
 
-/* A pid is used again, by a process that nobody asked to attach. */
+/* A pid is used again, by a process that nobody asked to attach; and whoever
+ * owns the directory of a symbolic link can have it lead elsewhere.  A name of
+ * NETNS_DIR is root's alone to give: the namespace that has it is the one that
+ * was asked for. */
+bool
+attachment_is_netns(const struct attachment *a, int netns)
+{
+    if (netns_is_name(a->ep.netns)) {
+        return true;
+    }
+    struct netns_id id;
+    return (!netns_id(netns, &id)
+            && (!a->ep.netns_ino || id.ino == a->ep.netns_ino)
+            && (!a->netns_id.ino || netns_id_equal(&id, &a->netns_id)));
+}
+
+/* The path may lead elsewhere since; then it is never followed again. */
+void
+attachment_find_netns(struct endpoints *e, struct attachment *a)
+{
+    if (!a->ifindex || a->ep.tap || netns_is_name(a->ep.netns)) {
+        return;
+    }
+    char *error = NULL;
+    int netns = netns_open(a->ep.netns, &error);
+    free(error);
+    if (netns < 0) {
+        return;
+    }
+    if (!links_is_inside(kernel_rtnl(e->kernel), a->ifindex, netns)
+        || netns_id(netns, &a->netns_id)) {
+        a->netns_id = (struct netns_id) { .ino = 1 };   /* Nobody's. */
+    }
+    close(netns);
+}
+
 static int
 open_netns(const struct attachment *a, char **errorp)
 {
     int fd = netns_open(a->ep.netns, errorp);
-    struct netns_id id;
-    if (fd >= 0 && a->ep.netns_ino
-        && (netns_id(fd, &id) || id.ino != a->ep.netns_ino)) {
+    if (fd >= 0 && !attachment_is_netns(a, fd)) {
         *errorp = xasprintf("%s is another namespace now", a->ep.netns);
         close(fd);
         fd = -1;
@@ -352,6 +385,9 @@ attachment_make_link(struct endpoints *e, struct attachment *a)
     char *error = NULL;
     if (a->netns < 0 && !a->ep.tap) {
         a->netns = open_netns(a, &error);
+        if (a->netns >= 0 && netns_id(a->netns, &a->netns_id)) {
+            a->netns_id.ino = 0;
+        }
     }
     if (!error) {
         error = links_make(kernel_rtnl(e->kernel), e->reaper, e->bridge,

@@ -9,6 +9,7 @@
 
 #include "agent/endpoints.h"
 #include "agent/gather.h"
+#include "agent/netns.h"
 #include "agent/retired.h"
 #include "hmapx.h"
 #include "openvswitch/list.h"
@@ -53,6 +54,8 @@ struct attachment {
     struct endpoint ep;
     enum state state;
     int netns;                      /* fd, until the link is made; or -1. */
+    struct netns_id netns_id;       /* Where its link is; all zero: not
+                                     * known. */
     int ifindex;                    /* Of the host's end; 0: none. */
     bool row;                       /* Is in the database. */
     bool announced;
@@ -132,6 +135,10 @@ void attachment_set_problem(struct attachment *, char *problem); /* Takes it
 /* Its network, or NULL. */
 const struct network *attachment_network(const struct endpoints *,
                                          const struct attachment *);
+/* Of one of an earlier run, with its link: where that ends. */
+void attachment_find_netns(struct endpoints *, struct attachment *);
+/* Does the fd 'netns', that its path led to, stand for its namespace? */
+bool attachment_is_netns(const struct attachment *, int netns);
 /* What its namespace should know of its network may have changed. */
 void attachment_routes_changed(struct endpoints *, struct attachment *);
 void attachment_set_ofport(struct endpoints *, struct attachment *,

@@ -595,6 +595,7 @@ adopt(struct endpoints *e, const struct switchdb_port *port)
     a->displaced = a->ep.moved_to != NULL;
     attachment_set_ofport(e, a, port->reopening ? 0 : port->ofport);
     a->ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
+    attachment_find_netns(e, a);
     attachment_update_share(e, a);
     if (!a->ifindex) {
         /* So that attachment_check_link() takes its course. */

@@ -30,6 +30,7 @@ struct routes {
 };
 
 static char *make_alias(const char *bridge, const char *endpoint);
+static bool is_pair_in(struct rtnl *, const struct rtnl_link *, int netns);
 static bool alias_matches(const struct rtnl_link *, const char *bridge,
                           const char *endpoint);
 static bool is_tap(const struct rtnl_link *);
@@ -158,15 +159,22 @@ links_set_mtu(struct rtnl *rtnl, const struct endpoint *ep, int ifindex,
     struct rtnl *inside;
     int netns = netns_open(ep->netns, &error);
     free(error);
-    if (netns >= 0 && !rtnl_open(netns, &inside)) {
-        if (!rtnl_link_get(inside, ep->ifname, &link)) {
-            (void) rtnl_link_set_mtu(inside, link.ifindex, mtu);
-        }
+    if (netns >= 0 && is_pair_in(rtnl, &link, netns)
+        && !rtnl_open(netns, &inside)) {
+        (void) rtnl_link_set_mtu(inside, link.peer_ifindex, mtu);
         rtnl_close(inside);
     }
     if (netns >= 0) {
         close(netns);
     }
+}
+
+bool
+links_is_inside(struct rtnl *rtnl, int ifindex, int netns)
+{
+    struct rtnl_link link;
+    return (!rtnl_link_get_index(rtnl, ifindex, &link)
+            && is_pair_in(rtnl, &link, netns));
 }
 
 /* Finds the end inside by its pair: its name may have been changed. */
@@ -178,6 +186,8 @@ links_update_routes(struct rtnl *rtnl, const struct endpoint *ep,
     struct rtnl *inside;
     if (rtnl_link_get_index(rtnl, ifindex, &link)) {
         return NULL;                /* It is going: we hear. */
+    } else if (!is_pair_in(rtnl, &link, netns)) {
+        return NULL;                /* Nobody's routes are to be changed. */
     }
     int error = rtnl_open(netns, &inside);
     if (!error) {
@@ -225,6 +235,14 @@ links_find_orphans(struct rtnl *rtnl, const char *bridge,
     (void) rtnl_links_dump(rtnl, collect_orphan, &aux); /* What it gave. */
     *orphansp = aux.orphans;
     return aux.n;
+}
+
+static bool
+is_pair_in(struct rtnl *rtnl, const struct rtnl_link *link, int netns)
+{
+    int nsid;
+    return (link->peer_nsid >= 0 && !rtnl_nsid(rtnl, netns, &nsid)
+            && nsid == link->peer_nsid);
 }
 
 /* With 'endpoint' NULL, the part that all of the bridge have in common. */

@@ -32,6 +32,10 @@ char *links_make(struct rtnl *, struct reaper *, const char *bridge,
  * it to nobody. */
 enum { LINKS_ROUTE_PROTOCOL = 87 };
 
+/* Is the other end of the host's link 'ifindex' in namespace 'netns'?  The
+ * kernel knows; where the path of a namespace leads, somebody may have
+ * changed. */
+bool links_is_inside(struct rtnl *, int ifindex, int netns);
 /* Brings those routes, in namespace 'netns' by the link whose host's end is
  * 'ifindex', to what the network gives now: adds what lacks, then removes what
  * is too many.  A route of somebody else's that has the place of one stays in

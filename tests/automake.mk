@@ -14,6 +14,7 @@ UNIT_TESTS = \
 	tests/unit/test_directoryrows \
 	tests/unit/test_gather \
 	tests/unit/test_icmp \
+	tests/unit/test_jsontext \
 	tests/unit/test_model \
 	tests/unit/test_peercheck \
 	tests/unit/test_peerfile \
@@ -48,6 +49,7 @@ tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)
 tests_unit_test_icmp_SOURCES = tests/unit/test_icmp.c $(PACKET)
 tests_unit_test_icmp_LDADD = $(UNIT_LIBS)
+tests_unit_test_jsontext_LDADD = $(UNIT_LIBS)
 tests_unit_test_model_LDADD = $(UNIT_LIBS)
 tests_unit_test_peercheck_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerfile_LDADD = $(UNIT_LIBS)
@@ -100,6 +102,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_nd \
 	tests/fuzz/fuzz_dns \
 	tests/fuzz/fuzz_icmp \
+	tests/fuzz/fuzz_jsontext \
 	tests/fuzz/fuzz_peerlist \
 	tests/fuzz/fuzz_request
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -127,6 +130,9 @@ tests_fuzz_fuzz_dns_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_icmp_SOURCES = tests/fuzz/fuzz_icmp.c $(FUZZ_ANSWERS)
 tests_fuzz_fuzz_icmp_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_icmp_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_jsontext_SOURCES = tests/fuzz/fuzz_jsontext.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_jsontext_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_jsontext_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_peerlist_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_peerlist_LDFLAGS = $(AM_FUZZ_FLAGS)
