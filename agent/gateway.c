@@ -18,11 +18,12 @@ VLOG_DEFINE_THIS_MODULE(gateway);
 
 enum {
     WAITING_MAX = 256,
-    PORT_WAITING_MAX = 8,           /* Of them, of one port.  A peer lets
-                                     * METER_RATE questions a second of this
-                                     * host pass: a few ports that ask
-                                     * without end leave some to others. */
     PEERS_MS = 300,                 /* In which a peer answers. */
+    /* A peer lets METER_RATE questions a second of this host pass, which are
+     * 30 in that time.  While so many wait, a port has no more than so many:
+     * a few that ask without end leave some to others. */
+    WAITING_MANY = 20,
+    PORT_WAITING_MAX = 4,
 };
 
 /* That nobody has a name is said only when no peer has. */
@@ -218,7 +219,8 @@ may_wait(const struct gateway *g, ofp_port_t port)
     for (size_t i = 0; i < g->n_waiting; i++) {
         n += g->waiting[i].port == port;
     }
-    return g->n_waiting < WAITING_MAX && n < PORT_WAITING_MAX;
+    return (g->n_waiting < WAITING_MANY
+            || (g->n_waiting < WAITING_MAX && n < PORT_WAITING_MAX));
 }
 
 /* The query goes on to all peers, of whom the one that knows answers the
