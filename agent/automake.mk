@@ -40,6 +40,7 @@ weftd_SOURCES = \
 	agent/ofswitch-bundles.c agent/ofswitch-bundles.h \
 	agent/ofswitch-encode.c agent/ofswitch-encode.h \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
+	agent/portguard.c agent/portguard.h \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
 	agent/registrar.c agent/registrar.h \

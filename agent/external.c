@@ -10,6 +10,7 @@
 #include "agent/external-rules.h"
 #include "agent/firewall.h"
 #include "agent/sysctl.h"
+#include "bitmap.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
@@ -51,6 +52,8 @@ struct external {
     char *rules;                    /* What is installed, as nft lists it. */
     struct external_publish *publishes;     /* Owned. */
     size_t n_publishes;
+    uint16_t *tunnels;              /* Owned.  UDP ports, in order. */
+    size_t n_tunnels;
     struct smap before;             /* Settings that we changed. */
     char *problem, *foreign;
     struct switchdb *db;
@@ -102,6 +105,7 @@ external_destroy(struct external *x)
         free(x->link);
         free(x->rules);
         free(x->publishes);
+        free(x->tunnels);
         smap_destroy(&x->before);
         free(x->problem);
         free(x->foreign);
@@ -148,6 +152,35 @@ external_set_publishes(struct external *x, const struct external_publish *p,
         x->rules = NULL;
         x->dirty = true;
     }
+}
+
+void
+external_set_list(struct external *x, const struct peerlist *list)
+{
+    unsigned long *is_tunnel = bitmap_allocate(UINT16_MAX + 1);
+    bitmap_set1(is_tunnel, VXLAN_PORT);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->peers) {
+        const struct peer *peer = node->data;
+        bitmap_set1(is_tunnel, peer->port ? peer->port : VXLAN_PORT);
+    }
+    size_t n = 0, port;
+    uint16_t *ports = xmalloc(bitmap_count1(is_tunnel, UINT16_MAX + 1)
+                              * sizeof *ports);
+    BITMAP_FOR_EACH_1 (port, UINT16_MAX + 1, is_tunnel) {
+        ports[n++] = port;
+    }
+    bitmap_free(is_tunnel);
+    if (n == x->n_tunnels && !memcmp(ports, x->tunnels, n * sizeof *ports)) {
+        free(ports);
+        return;
+    }
+    free(x->tunnels);
+    x->tunnels = ports;
+    x->n_tunnels = n;
+    free(x->rules);
+    x->rules = NULL;
+    x->dirty = true;
 }
 
 void
@@ -516,7 +549,7 @@ apply_rules(struct external *x)
         char *rules = external_rules(
             x->link, smap_get(&x->before, SYSCTL_FORWARD4) != NULL,
             smap_get(&x->before, SYSCTL_FORWARD6) != NULL, x->publishes,
-            x->n_publishes);
+            x->n_publishes, x->tunnels, x->n_tunnels);
         char *error = firewall_run(rules);
         free(rules);
         free(x->rules);

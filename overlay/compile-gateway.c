@@ -58,12 +58,17 @@ compile_gateway_static(struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
 
-    /* A DHCP server that is none: RFC 2131, section 4.1; RFC 8415, section
-     * 7.2. */
-    plan_add_flow(plan, TABLE_ANTISPOOF, 200, cookie,
-                  "udp,tp_src=67 actions=drop");
-    plan_add_flow(plan, TABLE_ANTISPOOF, 200, cookie,
-                  "udp6,tp_src=547 actions=drop");
+    /* A DHCP server that is none, whatever port it sends from: clients do not
+     * look at that (RFC 2131, section 4.1; RFC 8415, section 7.2).  And a
+     * question to the peers' agents, which only ours asks. */
+    static const char *const refused[] = {
+        "udp,tp_src=67", "udp,tp_dst=68", "udp6,tp_src=547", "udp6,tp_dst=546",
+        "dl_dst="ASK_MAC,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+        plan_add_flow(plan, TABLE_ANTISPOOF, 200, cookie, "%s actions=drop",
+                      refused[i]);
+    }
 
     plan_add_flow(plan, TABLE_RESPOND, 90, cookie,
                   PEER"=0,dl_dst="GW" actions=goto_table:%d", TABLE_GATEWAY);

@@ -9,6 +9,7 @@
 #include "overlay/compile-fields.h"
 #include "packets.h"
 
+static void compile_hidden(struct plan *);
 static void compile_learning(struct plan *);
 static void compile_antispoof_v4(const struct endpoint *, ofp_port_t,
                                  const char *ip, uint64_t cookie,
@@ -54,6 +55,7 @@ compile_static(const struct compile_mode *mode, struct plan *plan)
         plan_add_flow(plan, TABLE_GUARD, 200, cookie,
                       "icmp6,icmp_type=%d actions=drop", refused[i]);
     }
+    compile_hidden(plan);
     plan_add_flow(plan, TABLE_GUARD, 100, cookie,
                   "icmp6,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00 "
                   "actions=goto_table:%d", TABLE_RESPOND);
@@ -82,6 +84,33 @@ compile_static(const struct compile_mode *mode, struct plan *plan)
         compile_known_static(mode, plan);
     } else {
         compile_learning(plan);
+    }
+}
+
+/* IPv6 that hides from the switch what it is.  Nobody is to hear any of it
+ * (RFC 7112, RFC 6980 and RFC 4861, section 7.1), but that is for the hearer to
+ * know. */
+static void
+compile_hidden(struct plan *plan)
+{
+    static const char *const hidden[] = {
+        "ipv6,nw_proto=0",          /* Headers that end too early, to the
+                                     * userspace datapath; and */
+        "ipv6,nw_proto=59",         /* to the kernel's: no next header. */
+        /* A first fragment without the upper layer's header. */
+        "icmp6,nw_frag=not_later,icmp_type=0",
+        "udp6,nw_frag=first,tp_src=0,tp_dst=0",
+        /* Neighbour discovery in fragments, of which the second has what
+         * would be looked at. */
+        "icmp6,nw_frag=first,icmp_type=135",
+        "icmp6,nw_frag=first,icmp_type=136",
+        /* Cut off, or with an option twice. */
+        "icmp6,icmp_type=135,icmp_code=0,nd_target=::",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(hidden); i++) {
+        plan_add_flow(plan, TABLE_GUARD, 220,
+                      pipeline_cookie(COOKIE_STATIC, 0), "%s actions=drop",
+                      hidden[i]);
     }
 }
 

@@ -45,6 +45,7 @@ static void remove_port(struct switchdb *, struct switchdb_port *);
 static bool read_row(const struct switchdb *,
                      const struct ovsrec_interface *,
                      struct switchdb_port *);
+static bool is_bfd_ours(const struct smap *);
 static bool tunnel_drifted(const struct switchdb *,
                            const struct ovsrec_interface *,
                            const struct tunnel *);
@@ -328,8 +329,12 @@ switchdb_put_tunnel(struct switchdb *db, const struct tunnel *t)
     smap_destroy(&ids);
     smap_destroy(&options);
 
-    struct smap bfd = SMAP_CONST1(&bfd, "enable", "true");
+    /* What has a VNI is a workload's: see is_bfd_ours(). */
+    struct smap bfd = SMAP_INITIALIZER(&bfd);
+    smap_add(&bfd, "enable", "true");
+    smap_add(&bfd, "check_tnl_key", "true");
     ovsrec_interface_set_bfd(iface, &bfd);
+    smap_destroy(&bfd);
 }
 
 void
@@ -659,10 +664,20 @@ tunnel_drifted(const struct switchdb *db, const struct ovsrec_interface *iface,
     row_of_tunnel(t, db->bridge, &ids, &options);
     bool drifted = (strcmp(iface->type, "vxlan")
                     || !smap_equal(&options, &iface->options)
-                    || !smap_get_bool(&iface->bfd, "enable", false));
+                    || !is_bfd_ours(&iface->bfd));
     smap_destroy(&ids);
     smap_destroy(&options);
     return drifted;
+}
+
+/* Open vSwitch takes UDP to port 3784 that comes from a tunnel for its own,
+ * whoever it is for, unless it is told to look at the VNI: its own has 0, a
+ * workload's never. */
+static bool
+is_bfd_ours(const struct smap *bfd)
+{
+    return (smap_get_bool(bfd, "enable", false)
+            && smap_get_bool(bfd, "check_tnl_key", false));
 }
 
 static void

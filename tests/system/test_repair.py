@@ -216,7 +216,7 @@ def test_a_tunnels_port_is_deleted(scene):
 @pytest.mark.parametrize("setting", [
     "options:remote_ip=192.168.50.99", "options:key=7",
     "options:local_ip=192.168.50.99", "options:local_ip=nonsense",
-    "options:dst_port=4799", "bfd:enable=false"])
+    "options:dst_port=4799", "bfd:enable=false", "bfd:check_tnl_key=false"])
 def test_a_tunnels_row_is_changed(scene, setting):
     a = scene.a
 

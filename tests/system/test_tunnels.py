@@ -55,7 +55,8 @@ def test_one_port_a_peer_named_after_it(lab):
         assert interface(a, port, "options") \
             == (f'{{key=flow, local_ip="{a.address}", '
                 f'remote_ip="{peer.address}"}}')
-        assert "enable=\"true\"" in interface(a, port, "bfd")
+        assert interface(a, port, "bfd") \
+            == '{check_tnl_key="true", enable="true"}'
         assert tunnels(a)[peer.name]["tunnel"] == port
 
 
