@@ -143,6 +143,17 @@ row_of_tunnel(const struct tunnel *t, const char *bridge, struct smap *ids,
     }
 }
 
+/* See docs/architecture.md, decision 31. */
+void
+row_of_bfd(struct smap *bfd)
+{
+    enum { FAST_MS = 90, SLOW_MS = 1000 };
+    smap_add(bfd, "enable", "true");
+    smap_add_format(bfd, "min_rx", "%d", FAST_MS);
+    smap_add_format(bfd, "min_tx", "%d", FAST_MS);
+    smap_add_format(bfd, "decay_min_rx", "%d", SLOW_MS);
+}
+
 bool
 row_to_tunnel(const char *port, const struct smap *ids,
               const struct smap *options, struct tunnel *t)

@@ -328,8 +328,10 @@ switchdb_put_tunnel(struct switchdb *db, const struct tunnel *t)
     smap_destroy(&ids);
     smap_destroy(&options);
 
-    struct smap bfd = SMAP_CONST1(&bfd, "enable", "true");
+    struct smap bfd = SMAP_INITIALIZER(&bfd);
+    row_of_bfd(&bfd);
     ovsrec_interface_set_bfd(iface, &bfd);
+    smap_destroy(&bfd);
 }
 
 void
@@ -639,12 +641,15 @@ tunnel_drifted(const struct switchdb *db, const struct ovsrec_interface *iface,
 {
     struct smap ids = SMAP_INITIALIZER(&ids);
     struct smap options = SMAP_INITIALIZER(&options);
+    struct smap bfd = SMAP_INITIALIZER(&bfd);
     row_of_tunnel(t, db->bridge, &ids, &options);
+    row_of_bfd(&bfd);
     bool drifted = (strcmp(iface->type, "vxlan")
                     || !smap_equal(&options, &iface->options)
-                    || !smap_get_bool(&iface->bfd, "enable", false));
+                    || !smap_equal(&bfd, &iface->bfd));
     smap_destroy(&ids);
     smap_destroy(&options);
+    smap_destroy(&bfd);
     return drifted;
 }
 
