@@ -162,7 +162,21 @@ routes_are_due(const struct endpoints *e, const struct attachment *a)
 {
     const struct network *net = attachment_network(e, a);
     return (net && a->ifindex && !a->ep.tap && !a->ep.dhcp
-            && a->routes != hash_routes(net));
+            && (a->renew || a->routes != hash_routes(net)));
+}
+
+int
+attachment_mtu(const struct endpoints *e, const struct attachment *a)
+{
+    return a->ep.mtu ? a->ep.mtu : e->mtu;
+}
+
+void
+attachment_renew(struct endpoints *e, struct attachment *a)
+{
+    a->renew = true;
+    a->routes_failed = 0;
+    attachment_check_link(e, a);
 }
 
 /* Not at once: a new gateway is not asked for before the switch has its flows,
@@ -186,10 +200,14 @@ update_routes(struct endpoints *e, struct attachment *a)
         free(error);                /* Its link goes with it: we hear. */
         return;
     }
-    error = links_update_routes(kernel_rtnl(e->kernel), &a->ep, net, netns,
-                                a->ifindex);
+    struct rtnl *rtnl = kernel_rtnl(e->kernel);
+    error = (a->renew
+             ? links_renew(rtnl, &a->ep, net, netns, a->ifindex,
+                           attachment_mtu(e, a), e->netdev)
+             : links_update_routes(rtnl, &a->ep, net, netns, a->ifindex));
     close(netns);
     if (!error) {
+        a->renew = false;
         a->routes = hash_routes(net);
         a->routes_failed = 0;
         return;
@@ -412,6 +430,19 @@ attachment_make_link(struct endpoints *e, struct attachment *a)
     attachment_leave(e, a);
 }
 
+static void
+remove_rest(struct endpoints *e, const struct attachment *a)
+{
+    char *error = NULL;
+    int netns = a->ep.tap ? -1 : open_netns(a, &error);
+    free(error);
+    if (netns >= 0) {
+        links_remove_rest(kernel_rtnl(e->kernel), e->bridge, &a->ep, netns,
+                          a->ifindex);
+        close(netns);
+    }
+}
+
 /* Something happened to the host's end of the link, or its routes are due. */
 void
 attachment_check_link(struct endpoints *e, struct attachment *a)
@@ -423,6 +454,10 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
     int ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
     if (ifindex && ifindex == a->ifindex) {
         (void) rtnl_veth_up(kernel_rtnl(e->kernel), ifindex);
+        int mtu = attachment_mtu(e, a);
+        if (mtu) {
+            links_set_mtu(kernel_rtnl(e->kernel), &a->ep, ifindex, mtu);
+        }
         if (routes_are_due(e, a)) {
             update_routes(e, a);
         }
@@ -433,6 +468,7 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
         attachment_check_soon(e, a, WRITING_DELAY_MS);
         return;                     /* When its row is there. */
     }
+    remove_rest(e, a);
     a->ifindex = 0;
     if (a->state == S_NEW) {
         return;                     /* It is made before the row is written. */

@@ -65,6 +65,8 @@ struct attachment {
     uint32_t routes;                /* Hash of what it was given them by; 0:
                                      * not known. */
     int routes_failed;              /* How often in a row. */
+    bool carrier_lost;              /* Since it was up. */
+    bool renew;                     /* What is inside may lack something. */
     uint32_t vni;                   /* 0: its network is not listed. */
     uint32_t registered;            /* The VNI that the registrar was told; 0:
                                      * it was not. */
@@ -139,6 +141,10 @@ const struct network *attachment_network(const struct endpoints *,
 void attachment_find_netns(struct endpoints *, struct attachment *);
 /* Does the fd 'netns', that its path led to, stand for its namespace? */
 bool attachment_is_netns(const struct attachment *, int netns);
+/* What its link's MTU should be; 0: it is not known yet. */
+int attachment_mtu(const struct endpoints *, const struct attachment *);
+/* Its namespace may have lost some of what it was given. */
+void attachment_renew(struct endpoints *, struct attachment *);
 /* What its namespace should know of its network may have changed. */
 void attachment_routes_changed(struct endpoints *, struct attachment *);
 void attachment_set_ofport(struct endpoints *, struct attachment *,

@@ -168,6 +168,9 @@ attach_existing(struct endpoints *e, const struct endpoint *existing,
     struct attachment *a = (existing ? attachment_find(e, existing->name)
                             : NULL);
     if (!a || a->state == S_UP) {
+        if (a && !error) {
+            attachment_renew(e, a);
+        }
         answer(w, error);
     } else if (a->state == S_LEAVING) {
         answer(w, xasprintf("endpoint %s is being detached: try again",

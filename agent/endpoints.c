@@ -221,10 +221,26 @@ endpoints_link_changed(struct endpoints *e, const struct rtnl_link *link,
                        bool deleted)
 {
     struct attachment *a = find_port(e, link->name);
-    if (!a || !a->ifindex || a->state == S_LEAVING) {
+    const char *owner = a ? NULL : links_owner(link, e->bridge);
+    bool renamed = false;
+    if (owner) {
+        a = attachment_find(e, owner);
+        renamed = a && a->ifindex == link->ifindex;
+    }
+    if (!a || !a->ifindex || a->state == S_LEAVING || (owner && !renamed)) {
         return;
     }
-    if (deleted || link->ifindex != a->ifindex || !(link->flags & IFF_UP)) {
+    int mtu = attachment_mtu(e, a);
+    if (renamed || deleted || link->ifindex != a->ifindex
+        || !(link->flags & IFF_UP) || (mtu && link->mtu != mtu)) {
+        attachment_check_soon(e, a, LINK_CHECK_DELAY_MS);
+    }
+    /* Set down and up again inside, it has lost most of what it had. */
+    if (!(link->flags & IFF_RUNNING)) {
+        a->carrier_lost = a->carrier_lost || a->state == S_UP;
+    } else if (a->carrier_lost) {
+        a->carrier_lost = false;
+        a->renew = true;
         attachment_check_soon(e, a, LINK_CHECK_DELAY_MS);
     }
 }

@@ -43,6 +43,23 @@ bool links_is_inside(struct rtnl *, int ifindex, int netns);
 char *links_update_routes(struct rtnl *, const struct endpoint *,
                           const struct network *, int netns, int ifindex);
 
+/* Gives the end inside, whose host's end is 'ifindex', again what links_make()
+ * gave it: somebody has set it down and up, say, which took its IPv6 addresses
+ * and its routes.  Its name is left as it is, and with 'mtu' 0 its MTU.  NULL
+ * or an owned message. */
+char *links_renew(struct rtnl *, const struct endpoint *,
+                  const struct network *, int netns, int ifindex, int mtu,
+                  bool netdev);
+
+/* The pair of the endpoint is to be made again, and 'ifindex' was its host's
+ * end: what is left of it, renamed or in another namespace, goes. */
+void links_remove_rest(struct rtnl *, const char *bridge,
+                       const struct endpoint *, int netns, int ifindex);
+
+/* Which endpoint of 'bridge' the link belongs to by its alias, whatever its
+ * name is now; NULL if to none. */
+const char *links_owner(const struct rtnl_link *, const char *bridge);
+
 /* The ifindex of the endpoint's host end, 0 if there is none or it is not
  * ours. */
 int links_find(struct rtnl *, const char *bridge, const struct endpoint *);
@@ -56,6 +73,7 @@ bool links_is_foreign(struct rtnl *, const char *bridge, const char *name,
 /* Sets the MTU of both ends, or of the tap; what cannot be reached is left. */
 void links_set_mtu(struct rtnl *, const struct endpoint *, int ifindex,
                    int mtu);
+
 
 /* Links of ours on 'bridge' whose name is not in 'ports'.  Owned array. */
 struct links_orphan {

@@ -45,7 +45,6 @@ static void remove_port(struct switchdb *, struct switchdb_port *);
 static bool read_row(const struct switchdb *,
                      const struct ovsrec_interface *,
                      struct switchdb_port *);
-static bool is_bfd_ours(const struct smap *);
 static bool tunnel_drifted(const struct switchdb *,
                            const struct ovsrec_interface *,
                            const struct tunnel *);
@@ -329,10 +328,8 @@ switchdb_put_tunnel(struct switchdb *db, const struct tunnel *t)
     smap_destroy(&ids);
     smap_destroy(&options);
 
-    /* What has a VNI is a workload's: see is_bfd_ours(). */
     struct smap bfd = SMAP_INITIALIZER(&bfd);
-    smap_add(&bfd, "enable", "true");
-    smap_add(&bfd, "check_tnl_key", "true");
+    row_of_bfd(&bfd);
     ovsrec_interface_set_bfd(iface, &bfd);
     smap_destroy(&bfd);
 }
@@ -661,23 +658,16 @@ tunnel_drifted(const struct switchdb *db, const struct ovsrec_interface *iface,
 {
     struct smap ids = SMAP_INITIALIZER(&ids);
     struct smap options = SMAP_INITIALIZER(&options);
+    struct smap bfd = SMAP_INITIALIZER(&bfd);
     row_of_tunnel(t, db->bridge, &ids, &options);
+    row_of_bfd(&bfd);
     bool drifted = (strcmp(iface->type, "vxlan")
                     || !smap_equal(&options, &iface->options)
-                    || !is_bfd_ours(&iface->bfd));
+                    || !smap_equal(&bfd, &iface->bfd));
     smap_destroy(&ids);
     smap_destroy(&options);
+    smap_destroy(&bfd);
     return drifted;
-}
-
-/* Open vSwitch takes UDP to port 3784 that comes from a tunnel for its own,
- * whoever it is for, unless it is told to look at the VNI: its own has 0, a
- * workload's never. */
-static bool
-is_bfd_ours(const struct smap *bfd)
-{
-    return (smap_get_bool(bfd, "enable", false)
-            && smap_get_bool(bfd, "check_tnl_key", false));
 }
 
 static void

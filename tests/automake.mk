@@ -209,3 +209,8 @@ bench-scale: all $(BENCH_SCALE)
 	/usr/bin/python3 -B '$(srcdir)/tests/bench/scale.py' \
 	    --build '$(abs_builddir)' $(BENCH_FLAGS)
 .PHONY: bench-scale
+EXTRA_DIST += tests/bench/bfd.py
+bench-bfd: all
+	/usr/bin/python3 -B '$(srcdir)/tests/bench/bfd.py' \
+	    --build '$(abs_builddir)' $(BENCH_FLAGS)
+.PHONY: bench-bfd

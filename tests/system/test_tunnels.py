@@ -15,7 +15,7 @@ from scene import (LEARNED, constant, learned_flows, ofports, problems,
 from traffic import (BROADCAST, Endpoint, Underlay, send_tunnelled,
                      transfer)
 
-# OVS notices a dead peer after 2.3 s.
+# Of a peer that is not talked to: three signs of life, one a second.
 BFD_NOTICES = 6
 
 

@@ -73,6 +73,7 @@ class Pinger:
 
     def __enter__(self):
         self._node.lab.settle()
+        self._seen, self._twice = {}, []        # It may be the second time.
         self._process = self._node.popen(self._argv, self._netns,
                                          stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read)

@@ -230,6 +230,19 @@ class World:
             pinger.__enter__()
 
     @contextlib.contextmanager
+    def resting(self, host):
+        """The pingers and the TCP connection, which do not outlive a reboot
+        of the host, are at rest."""
+        for pinger in self.pingers.values():
+            pinger.__exit__(RuntimeError, None, None)
+        self.stream.__exit__(None, None, None)
+        yield
+        self.lab.wait_healthy(SOON)
+        self.stream.__enter__()
+        for pinger in self.pingers.values():
+            pinger.__enter__()
+
+    @contextlib.contextmanager
     def lossless(self, count=20, ways=None):
         """No ping of all ways, or of some, is lost or comes twice, from now to
         'count' answers after the end of the `with`."""
@@ -324,6 +337,8 @@ class Stream:
         self.error = None
 
     def __enter__(self):
+        self._stop.clear()
+        self.received = 0
         with self._receiver.endpoint.listen(STREAM_PORT) as server:
             server.settimeout(SOON)
             self._out = self._sender.endpoint.connect(
