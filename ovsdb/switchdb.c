@@ -17,6 +17,11 @@
 
 enum { BRIDGE_MTU = 1500 };
 
+/* What our bridge speaks: the agent the last one, people any. */
+static const char *const protocols[] = {
+    "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"
+};
+
 /* The type of an interface that is to be closed: none that exists. */
 #define TYPE_CLOSED "weft-reopen"
 
@@ -39,6 +44,7 @@ struct switchdb {
 
 static char *make_lock_name(const char *bridge);
 static void monitor_columns(struct ovsdb_idl *);
+static bool protocols_are_ours(const struct ovsrec_bridge *);
 static void run_tracked(struct switchdb *);
 static void update_port(struct switchdb *, const struct uuid *);
 static void remove_port(struct switchdb *, struct switchdb_port *);
@@ -190,7 +196,7 @@ switchdb_bridge_state(const struct switchdb *db, const char *datapath_type)
     }
     bool right = !strcmp(br->datapath_type, datapath_type)
                  && br->fail_mode && !strcmp(br->fail_mode, "secure")
-                 && !br->n_controller;
+                 && !br->n_controller && protocols_are_ours(br);
     return right ? BRIDGE_OURS : BRIDGE_WRONG;
 }
 
@@ -211,7 +217,11 @@ switchdb_underlay_state(const struct switchdb *db, const char *name,
                                        "");
     underlay->routes = smap_get_def(&br->external_ids, "weft-routes", "");
     underlay->offloads = smap_get_def(&br->external_ids, "weft-offloads", "");
-    return find_interface(db, underlay->nic) ? BRIDGE_OURS : BRIDGE_WRONG;
+    /* "secure", or a controller, would leave it without its NORMAL flow. */
+    bool right = !strcmp(br->datapath_type, "netdev")
+                 && (!br->fail_mode || strcmp(br->fail_mode, "secure"))
+                 && !br->n_controller && find_interface(db, underlay->nic);
+    return right ? BRIDGE_OURS : BRIDGE_WRONG;
 }
 
 bool
@@ -241,15 +251,13 @@ switchdb_put_bridge(struct switchdb *db, const char *host,
          * it forgets the routes of its tunnels for a moment. */
         int64_t mtu = BRIDGE_MTU;
         ovsrec_interface_set_mtu_request(br->ports[0]->interfaces[0], &mtu, 1);
-        static const char *protocols[] = {
-            "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"
-        };
-        ovsrec_bridge_set_protocols(br, protocols, ARRAY_SIZE(protocols));
         ovsrec_open_vswitch_update_bridges_addvalue(ovs, br);
     }
     ovsrec_bridge_set_datapath_type(br, datapath_type);
     ovsrec_bridge_set_fail_mode(br, "secure");
     ovsrec_bridge_set_controller(br, NULL, 0);
+    ovsrec_bridge_set_protocols(br, (const char **) protocols,
+                                ARRAY_SIZE(protocols));
 }
 
 void
@@ -266,13 +274,15 @@ switchdb_put_underlay(struct switchdb *db, const struct switchdb_underlay *u)
         /* The NIC's port comes with the next transaction: a row that is being
          * inserted takes no mutations. */
         br = insert_bridge(db, u->bridge);
-        ovsrec_bridge_set_datapath_type(br, "netdev");
         const struct smap config = SMAP_CONST1(&config, "hwaddr", u->mac);
         ovsrec_bridge_set_other_config(br, &config);
         ovsrec_open_vswitch_update_bridges_addvalue(ovs, br);
     } else {
         (void) get_interface(db, br, u->nic);
     }
+    ovsrec_bridge_set_datapath_type(br, "netdev");
+    ovsrec_bridge_set_fail_mode(br, NULL);
+    ovsrec_bridge_set_controller(br, NULL, 0);
     struct smap ids = SMAP_INITIALIZER(&ids);
     smap_clone(&ids, &br->external_ids);
     smap_replace(&ids, "weft-underlay", u->nic);
@@ -483,6 +493,21 @@ monitor_columns(struct ovsdb_idl *idl)
     }
 }
 
+/* The IDL keeps them sorted. */
+static bool
+protocols_are_ours(const struct ovsrec_bridge *br)
+{
+    if (br->n_protocols != ARRAY_SIZE(protocols)) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+        if (strcmp(br->protocols[i], protocols[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A port more or less on our own bridge is no news of the bridge. */
 static bool
 bridge_differs(const struct switchdb *db, const struct ovsrec_bridge *br)
@@ -494,6 +519,7 @@ bridge_differs(const struct switchdb *db, const struct ovsrec_bridge *br)
     static const enum ovsrec_bridge_column_id columns[] = {
         OVSREC_BRIDGE_COL_DATAPATH_TYPE, OVSREC_BRIDGE_COL_FAIL_MODE,
         OVSREC_BRIDGE_COL_CONTROLLER, OVSREC_BRIDGE_COL_EXTERNAL_IDS,
+        OVSREC_BRIDGE_COL_PROTOCOLS,
     };
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         if (ovsrec_bridge_is_updated(br, columns[i])) {
