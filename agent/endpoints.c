@@ -161,7 +161,7 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
     if (a->state == S_WRITING) {
         a->state = S_PORT;
     }
-    if (!endpoint_equal(&a->ep, &port->endpoint)) {
+    if (!endpoint_equal(&a->ep, &port->endpoint) || port->drifted) {
         attachment_rewrite(e, a);
     }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;

@@ -43,6 +43,7 @@ struct external {
     int mtu;                        /* 0: not known. */
     int ifindex, host_ifindex;      /* Of the two ends; 0: none. */
     ofp_port_t ofport;
+    bool drifted;                   /* Somebody changed the row. */
     int64_t gone_cfg;               /* vswitchd must have come so far before
                                      * the link is touched again. */
     bool dirty;                     /* The host's side is to be looked at. */
@@ -73,6 +74,7 @@ static void note_before(struct external *);
 static void parse_settings(const char *text, struct smap *);
 static char *format_settings(const struct smap *);
 static void set_problem(struct external *, char *problem);
+static void write_row(struct external *);
 
 struct external *
 external_create(const char *bridge, struct switchdb *db,
@@ -162,11 +164,27 @@ external_port_changed(struct external *x, const struct switchdb_port *port)
         find_link(x);
     }
     parse_settings(port->settings, &x->before);
+    if (port->drifted) {
+        (void) external_port_broken(x, port->name);
+    } else {
+        x->drifted = false;
+    }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
     if (x->ofport != ofport) {
         x->ofport = ofport;
         x->ops->changed(x->aux);
     }
+}
+
+bool
+external_port_broken(struct external *x, const char *port)
+{
+    bool ours = !strcmp(port, x->port) && x->state == S_PORT;
+    if (ours && !x->drifted) {
+        x->ops->report(x->aux, "port %s was changed: put right", x->port);
+        x->drifted = true;
+    }
+    return ours;
 }
 
 void
@@ -263,15 +281,15 @@ external_compose(struct external *x)
             }
         }
         note_before(x);
-        char *settings = format_settings(&x->before);
-        switchdb_put_external(x->db, x->port, x->link, settings);
-        free(settings);
+        write_row(x);
         break;
     case S_CLOSE:
         compose_reopening(x);
         break;
     case S_PORT:
-        if (x->ifindex) {
+        if (x->drifted) {
+            write_row(x);
+        } else if (x->ifindex) {
             compose_reopening(x);
         }
         break;
@@ -340,6 +358,14 @@ external_cleanup(struct external *x)
         remove_host_side(x);
     }
     x->known = false;
+}
+
+static void
+write_row(struct external *x)
+{
+    char *settings = format_settings(&x->before);
+    switchdb_put_external(x->db, x->port, x->link, settings);
+    free(settings);
 }
 
 static bool

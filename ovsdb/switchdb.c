@@ -54,6 +54,7 @@ static bool read_row(const struct switchdb *,
 static bool tunnel_drifted(const struct switchdb *,
                            const struct ovsrec_interface *,
                            const struct tunnel *);
+static bool link_drifted(const struct ovsrec_interface *);
 static void finish_port(struct switchdb_port *);
 static const struct ovsrec_bridge *find_bridge(const struct switchdb *,
                                                const char *name);
@@ -316,6 +317,7 @@ switchdb_put_endpoint(struct switchdb *db, const struct endpoint *ep)
     const struct ovsrec_interface *iface = get_interface(db, br, ep->port);
     struct smap ids = SMAP_INITIALIZER(&ids);
     row_of_endpoint(ep, db->bridge, &ids);
+    ovsrec_interface_set_type(iface, "");
     ovsrec_interface_set_external_ids(iface, &ids);
     smap_destroy(&ids);
 }
@@ -356,6 +358,7 @@ switchdb_put_external(struct switchdb *db, const char *name, const char *link,
     smap_add(&ids, "weft-bridge", db->bridge);
     smap_add(&ids, "weft-external", link);
     smap_add(&ids, "weft-settings", settings);
+    ovsrec_interface_set_type(iface, "");
     ovsrec_interface_set_external_ids(iface, &ids);
     smap_destroy(&ids);
 }
@@ -664,9 +667,11 @@ read_row(const struct switchdb *db, const struct ovsrec_interface *iface,
     }
     if (smap_get(ids, "weft-external")) {
         port->kind = SWITCHDB_EXTERNAL;
+        port->drifted = link_drifted(iface);
         port->settings = xstrdup(smap_get_def(ids, "weft-settings", ""));
     } else if (row_to_endpoint(iface->name, ids, &port->endpoint)) {
         port->kind = SWITCHDB_ENDPOINT;
+        port->drifted = link_drifted(iface);
     } else if (row_to_tunnel(iface->name, ids, &iface->options,
                              &port->tunnel)) {
         port->kind = SWITCHDB_TUNNEL;
@@ -689,6 +694,13 @@ tunnel_drifted(const struct switchdb *db, const struct ovsrec_interface *iface,
     smap_destroy(&ids);
     smap_destroy(&options);
     return drifted;
+}
+
+/* One whose link is ours.  TYPE_CLOSED is our own doing. */
+static bool
+link_drifted(const struct ovsrec_interface *iface)
+{
+    return *iface->type && strcmp(iface->type, TYPE_CLOSED);
 }
 
 static void

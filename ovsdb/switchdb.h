@@ -40,8 +40,8 @@ struct switchdb_port {
     char *error;                    /* What vswitchd says; NULL if nothing. */
     int ifindex;                    /* What vswitchd has open; 0: nothing. */
     bool reopening;                 /* See switchdb_close_port(). */
-    bool drifted;                   /* A tunnel: its row is not what
-                                     * switchdb_put_tunnel() writes. */
+    bool drifted;                   /* Its row is not what switchdb_put_*()
+                                     * writes, but for external_ids. */
     enum switchdb_bfd bfd;
     char *bfd_diag;                 /* NULL, or why it is not up. */
 };
