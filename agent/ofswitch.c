@@ -61,6 +61,8 @@ struct ofswitch {
     unsigned int connection;    /* rconn's seqno of the connection we know. */
     enum state state;
     struct plan observed;       /* While S_READING. */
+    struct ofswitch_foreign counted;    /* Likewise. */
+    struct ofswitch_foreign foreign;    /* What it was at its end. */
     ovs_be32 barrier_xid;       /* Ends S_READING. */
     bool reread;                /* Not the first reading of a connection. */
     bool repair;                /* The reading is for what others changed. */
@@ -191,6 +193,12 @@ ofswitch_error(const struct ofswitch *sw)
     return sw->error;
 }
 
+const struct ofswitch_foreign *
+ofswitch_foreign(const struct ofswitch *sw)
+{
+    return &sw->foreign;
+}
+
 void
 ofswitch_change(struct ofswitch *sw, const struct plan *old,
                 const struct plan *new)
@@ -263,6 +271,7 @@ start_reading(struct ofswitch *sw)
 {
     (void) send_bundle(sw);         /* What waits is to be read back, too. */
     plan_clear(&sw->observed);
+    sw->counted.n = 0;
     sw->reread_at = LLONG_MAX;
     sw->repair = sw->drifted;
     sw->drifted = false;
@@ -298,6 +307,11 @@ finish_reading(struct ofswitch *sw)
         ds_destroy(&s);
     }
     sw->state = S_SYNCED;
+    sw->foreign = sw->counted;
+    if (sw->foreign.n && ops.n) {
+        /* One of ours may be about to take the place of one of them. */
+        sw->reread_at = time_msec() + FOREIGN_DELAY_MS;
+    }
     ofswitch_bundles_queue(&sw->bundles, &ops);
     if (sw->repair && ops.n) {
         sw->events->repaired(ops.n, sw->aux);
@@ -417,8 +431,8 @@ handle_message(struct ofswitch *sw, struct ofpbuf *msg)
     if (type == OFPTYPE_ECHO_REQUEST) {
         send_message(sw, ofputil_encode_echo_reply(oh));
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && sw->state == S_READING) {
-        ofswitch_read_flows(msg, &sw->observed, sw->events->observed,
-                            sw->aux);
+        ofswitch_read_flows(msg, &sw->observed, &sw->counted,
+                            sw->events->observed, sw->aux);
     } else if (type == OFPTYPE_GROUP_DESC_STATS_REPLY
                && sw->state == S_READING) {
         ofswitch_read_groups(msg, &sw->observed);
@@ -448,6 +462,7 @@ forget_connection(struct ofswitch *sw)
 {
     ofswitch_bundles_clear(&sw->bundles);
     sw->state = S_DOWN;
+    sw->foreign.n = 0;
     sw->reread_at = LLONG_MAX;
     plan_clear(&sw->observed);
 }

@@ -186,6 +186,14 @@ switchdb_has_datapath(const struct switchdb *db, const char *type)
     return false;
 }
 
+bool
+switchdb_flow_restore_wait(const struct switchdb *db)
+{
+    const struct ovsrec_open_vswitch *ovs = ovsrec_open_vswitch_first(db->idl);
+    return ovs && smap_get_bool(&ovs->other_config, "flow-restore-wait",
+                                false);
+}
+
 enum switchdb_bridge
 switchdb_bridge_state(const struct switchdb *db, const char *datapath_type)
 {
@@ -479,7 +487,8 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_interface_col_bfd,
         &ovsrec_interface_col_bfd_status,
     };
-    static const struct ovsdb_idl_column *written[] = {
+    static const struct ovsdb_idl_column *quiet[] = {
+        &ovsrec_open_vswitch_col_other_config,
         &ovsrec_bridge_col_other_config,
         &ovsrec_interface_col_mtu_request,
     };
@@ -490,9 +499,9 @@ monitor_columns(struct ovsdb_idl *idl)
          * every port come every 5 s. */
         ovsdb_idl_track_add_column(idl, columns[i]);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(written); i++) {
-        ovsdb_idl_add_column(idl, written[i]);
-        ovsdb_idl_omit_alert(idl, written[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(quiet); i++) {
+        ovsdb_idl_add_column(idl, quiet[i]);
+        ovsdb_idl_omit_alert(idl, quiet[i]);
     }
 }
 

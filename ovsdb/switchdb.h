@@ -85,6 +85,10 @@ bool switchdb_name_taken(const struct switchdb *, const char *name);
  * has not said so. */
 bool switchdb_has_datapath(const struct switchdb *, const char *type);
 
+/* Is a vswitchd that starts now to wait, for somebody who restores its flows?
+ * One that runs does not look. */
+bool switchdb_flow_restore_wait(const struct switchdb *);
+
 /* The bridge. */
 enum switchdb_bridge {
     BRIDGE_ABSENT,
