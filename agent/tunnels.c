@@ -273,6 +273,9 @@ tunnels_port_gone(struct tunnels *t, const struct switchdb_port *port)
     struct entry *e = node ? node->data : NULL;
     if (!e || !e->port || strcmp(e->port, port->name)) {
         return;
+    } else if (is_wanted(e) && switchdb_is_untagged(t->db, port)) {
+        tell_changed(t, node->name, e);
+        return;
     }
     if (is_wanted(e)) {
         t->ops->report(t->aux, "peer %s: port %s was deleted: made again",

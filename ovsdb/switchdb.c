@@ -169,6 +169,13 @@ switchdb_find_port(const struct switchdb *db, const char *name)
 }
 
 bool
+switchdb_is_untagged(const struct switchdb *db,
+                     const struct switchdb_port *port)
+{
+    return ovsrec_interface_get_for_uuid(db->idl, &port->uuid) != NULL;
+}
+
+bool
 switchdb_name_taken(const struct switchdb *db, const char *name)
 {
     return find_interface(db, name) != NULL;

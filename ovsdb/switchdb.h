@@ -78,6 +78,11 @@ bool switchdb_contended(const struct switchdb *);
 const struct switchdb_port *switchdb_find_port(const struct switchdb *,
                                                const char *name);
 
+/* Is a row that has gone, as 'port_gone' tells, there still, without the tag
+ * that makes it ours? */
+bool switchdb_is_untagged(const struct switchdb *,
+                          const struct switchdb_port *);
+
 /* Is 'name' the name of any interface in the database, ours or not? */
 bool switchdb_name_taken(const struct switchdb *, const char *name);
 
