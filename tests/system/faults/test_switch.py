@@ -37,8 +37,8 @@ def frozen(host):
 
 
 def tables(host):
-    return (our_flows(host), our_groups(host),
-            host.ovs_ofctl("dump-meters", "br-weft").split("\n", 1)[1])
+    meters = host.ovs_ofctl("dump-meters", "br-weft").split("meter=")[1:]
+    return our_flows(host), our_groups(host), sorted(meters)
 
 
 def breaks(host, *command):
