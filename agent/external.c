@@ -589,7 +589,7 @@ note_before(struct external *x)
     }
 }
 
-/* "NAME=VALUE NAME=VALUE". */
+/* "NAME=VALUE NAME=VALUE", sorted, so that the same is the same text. */
 static void
 parse_settings(const char *text, struct smap *settings)
 {
@@ -611,11 +611,12 @@ static char *
 format_settings(const struct smap *settings)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
-    const struct smap_node *node;
-    SMAP_FOR_EACH (node, settings) {
-        ds_put_format(&s, "%s%s=%s", s.length ? " " : "", node->key,
-                      node->value);
+    const struct smap_node **nodes = smap_sort(settings);
+    for (size_t i = 0; i < smap_count(settings); i++) {
+        ds_put_format(&s, "%s%s=%s", s.length ? " " : "", nodes[i]->key,
+                      nodes[i]->value);
     }
+    free(nodes);
     return ds_steal_cstr(&s);
 }
 
