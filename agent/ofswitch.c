@@ -33,6 +33,8 @@ enum {
     REREAD_DELAY_MS = 50,       /* A burst of changes is one. */
     FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours. */
     RETRY_DELAY_MS = 1000,      /* After a refused bundle. */
+    PROBE_S = 5,                /* vswitchd hangs if it says nothing for that
+                                 * long, and then does not answer, either. */
     READ_MAX = 50,              /* Messages handled in one run. */
     BUNDLES_MAX = 4,            /* On their way, for ofswitch_takes_flows(). */
 };
@@ -90,7 +92,7 @@ ofswitch_create(const char *target, bool known,
     struct ofswitch *sw = xzalloc(sizeof *sw);
     sw->target = xstrdup(target);
     sw->known = known;
-    sw->rconn = rconn_create(5, 1, DSCP_DEFAULT, 1u << OFSWITCH_VERSION);
+    sw->rconn = rconn_create(PROBE_S, 1, DSCP_DEFAULT, 1u << OFSWITCH_VERSION);
     sw->reread_at = LLONG_MAX;
     plan_init(&sw->observed);
     ofswitch_bundles_init(&sw->bundles);
@@ -165,6 +167,8 @@ ofswitch_connect(struct ofswitch *sw)
         && (there || !rconn_is_reliable(sw->rconn))) {
         rconn_disconnect(sw->rconn);
         rconn_connect(sw->rconn, sw->target, sw->target);
+        /* It takes a socket of this machine for one that answers. */
+        rconn_set_probe_interval(sw->rconn, PROBE_S);
     }
 }
 
