@@ -5,6 +5,8 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "flow.h"
 #include "hash.h"
 #include "lib/vswitch-idl.h"
@@ -12,10 +14,12 @@
 #include "ovsdb-idl.h"
 #include "overlay/pipeline.h"
 #include "ovsdb/rows.h"
+#include "socket-util.h"
+#include "timeval.h"
 #include "util.h"
 #include "uuid.h"
 
-enum { BRIDGE_MTU = 1500 };
+enum { BRIDGE_MTU = 1500, RECONNECT_MS = 250 };
 
 /* What our bridge speaks: the agent the last one, people any. */
 static const char *const protocols[] = {
@@ -27,6 +31,8 @@ static const char *const protocols[] = {
 
 struct switchdb {
     struct ovsdb_idl *idl;
+    char *remote;
+    long long int look_at;          /* When to look for a lost database. */
     struct ovsdb_idl_loop loop;
     struct ovsdb_idl_index *ports_by_name, *interfaces_by_name;
     char *bridge;
@@ -74,6 +80,7 @@ switchdb_create(const char *remote, const char *bridge,
 {
     struct switchdb *db = xzalloc(sizeof *db);
     db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
+    db->remote = xstrdup(remote);
     monitor_columns(db->idl);
     db->ports_by_name = ovsdb_idl_index_create1(db->idl,
                                                 &ovsrec_port_col_name);
@@ -107,13 +114,40 @@ switchdb_destroy(struct switchdb *db)
     hmap_destroy(&db->by_name);
     ovsdb_idl_loop_destroy(&db->loop);
     free(db->bridge);
+    free(db->remote);
     free(db);
+}
+
+static bool
+is_lost(const struct switchdb *db)
+{
+    return (!strncmp(db->remote, "unix:", 5)
+            && !ovsdb_idl_is_connected(db->idl));
+}
+
+/* The IDL doubles its back-off with each loss up to 8 s.  A database of this
+ * machine that is back is seen at once: a session that begins anew does not
+ * wait. */
+static void
+look_for_database(struct switchdb *db)
+{
+    if (!is_lost(db) || time_msec() < db->look_at) {
+        return;
+    }
+    db->look_at = time_msec() + RECONNECT_MS;
+    int fd = make_unix_socket(SOCK_STREAM, true, NULL, db->remote + 5);
+    if (fd >= 0) {
+        close(fd);
+        ovsdb_idl_set_remote(db->idl, NULL, false);
+        ovsdb_idl_set_remote(db->idl, db->remote, true);
+    }
 }
 
 /* Learns what is new, then opens the next transaction if it can. */
 void
 switchdb_run(struct switchdb *db)
 {
+    look_for_database(db);
     db->txn = ovsdb_idl_loop_run(&db->loop);
     db->txn_wrote = db->txn_deletes = false;
     run_tracked(db);
@@ -129,6 +163,9 @@ void
 switchdb_wait(struct switchdb *db)
 {
     ovsdb_idl_wait(db->idl);
+    if (is_lost(db)) {
+        poll_timer_wait_until(db->look_at);
+    }
 }
 
 bool
