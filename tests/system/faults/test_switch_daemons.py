@@ -56,8 +56,9 @@ def test_vswitchd_is_killed_again_and_again(world):
     make_foreign_flows(a)
 
 
+@pytest.mark.once
 def test_vswitchd_stands_still(world):
-    """For ten seconds: longer than weftd waits for an echo."""
+    """For ten seconds: so long weftd waits for an echo."""
     a = world.a
     a.kill_vswitchd(signal.SIGSTOP)
     try:
@@ -217,8 +218,9 @@ def test_the_database_is_emptied(world):
 
 def test_the_database_is_emptied_while_the_agent_is_away(world):
     """Nobody knows what was attached: nothing is left of it, and the host is a
-    peer again as after its installation.  The address of its NIC, which went
-    with br-phy, comes from where it came from in the beginning."""
+    peer again as after its installation, if it is set up as it was then: the
+    address of its NIC, which went with br-phy, and forwarding, of which nobody
+    knows any more that it was off."""
     a = world.a
     a.stop_weftd()
     empty(a)
@@ -227,6 +229,8 @@ def test_the_database_is_emptied_while_the_agent_is_away(world):
              SOON, "vswitchd has removed all")
     a.ip("addr", "add", f"{a.address}/24", "dev", "eth0")
     a.ip("route", "add", "default", "via", "192.168.50.1")
+    a.sh("echo 0 >/proc/sys/net/ipv4/ip_forward\n"
+         "echo 0 >/proc/sys/net/ipv6/conf/all/forwarding")
     a.start_weftd()
     a.wait_healthy(SOON)
     assert a.weft_json("endpoint", "list") == []
