@@ -14,6 +14,7 @@
 #include "ovsdb-idl.h"
 #include "overlay/pipeline.h"
 #include "ovsdb/rows.h"
+#include "ovsdb/switchport.h"
 #include "socket-util.h"
 #include "timeval.h"
 #include "util.h"
@@ -25,9 +26,6 @@ enum { BRIDGE_MTU = 1500, RECONNECT_MS = 250 };
 static const char *const protocols[] = {
     "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"
 };
-
-/* The type of an interface that is to be closed: none that exists. */
-#define TYPE_CLOSED "weft-reopen"
 
 struct switchdb {
     struct ovsdb_idl *idl;
@@ -54,14 +52,6 @@ static bool protocols_are_ours(const struct ovsrec_bridge *);
 static void run_tracked(struct switchdb *);
 static void update_port(struct switchdb *, const struct uuid *);
 static void remove_port(struct switchdb *, struct switchdb_port *);
-static bool read_row(const struct switchdb *,
-                     const struct ovsrec_interface *,
-                     struct switchdb_port *);
-static bool tunnel_drifted(const struct switchdb *,
-                           const struct ovsrec_interface *,
-                           const struct tunnel *);
-static bool link_drifted(const struct ovsrec_interface *);
-static void finish_port(struct switchdb_port *);
 static const struct ovsrec_bridge *find_bridge(const struct switchdb *,
                                                const char *name);
 static const struct ovsrec_interface *find_interface(const struct switchdb *,
@@ -452,7 +442,7 @@ switchdb_close_port(struct switchdb *db, const char *name)
     const struct ovsrec_interface *iface = find_interface(db, name);
     if (iface) {
         db->txn_wrote = true;
-        ovsrec_interface_set_type(iface, TYPE_CLOSED);
+        ovsrec_interface_set_type(iface, SWITCHPORT_TYPE_CLOSED);
     }
 }
 
@@ -650,7 +640,7 @@ update_port(struct switchdb *db, const struct uuid *uuid)
     const struct ovsrec_interface *iface
         = ovsrec_interface_get_for_uuid(db->idl, uuid);
     struct switchdb_port now;
-    if (!iface || !read_row(db, iface, &now)) {
+    if (!iface || !switchport_read(iface, db->bridge, &now)) {
         if (port) {
             db->events->port_gone(port, db->aux);
             remove_port(db, port);
@@ -661,7 +651,7 @@ update_port(struct switchdb *db, const struct uuid *uuid)
     if (port) {
         hmap_remove(&db->by_name, &port->name_node);
         struct hmap_node node = port->uuid_node;
-        finish_port(port);
+        switchport_finish(port);
         *port = now;
         port->uuid_node = node;
     } else {
@@ -677,97 +667,8 @@ remove_port(struct switchdb *db, struct switchdb_port *port)
 {
     hmap_remove(&db->by_uuid, &port->uuid_node);
     hmap_remove(&db->by_name, &port->name_node);
-    finish_port(port);
+    switchport_finish(port);
     free(port);
-}
-
-static enum switchdb_bfd
-read_bfd(const struct ovsrec_interface *iface)
-{
-    const char *state = smap_get(&iface->bfd_status, "state");
-    return !state ? BFD_NONE
-           : !strcmp(state, "up") ? BFD_UP
-           : !strcmp(state, "init") ? BFD_INIT
-           : BFD_DOWN;
-}
-
-/* False if the row is not ours. */
-static bool
-read_row(const struct switchdb *db, const struct ovsrec_interface *iface,
-         struct switchdb_port *port)
-{
-    const struct smap *ids = &iface->external_ids;
-    const char *bridge = smap_get(ids, "weft-bridge");
-    if (!bridge || strcmp(bridge, db->bridge)) {
-        return false;
-    }
-
-    *port = (struct switchdb_port) {
-        .uuid = iface->header_.uuid,
-        .name = xstrdup(iface->name),
-        .kind = SWITCHDB_BROKEN,
-        .ofport = (iface->n_ofport && iface->ofport[0] > 0
-                   && iface->ofport[0] < ofp_to_u16(OFPP_MAX)
-                   ? u16_to_ofp(iface->ofport[0]) : 0),
-        .error = nullable_xstrdup(iface->error),
-        .ifindex = iface->n_ifindex ? iface->ifindex[0] : 0,
-        .reopening = !strcmp(iface->type, TYPE_CLOSED),
-        .bfd = read_bfd(iface),
-    };
-    if (port->bfd != BFD_UP) {
-        port->bfd_diag = nullable_xstrdup(smap_get(&iface->bfd_status,
-                                                   "diagnostic"));
-    }
-    if (smap_get(ids, "weft-external")) {
-        port->kind = SWITCHDB_EXTERNAL;
-        port->drifted = link_drifted(iface);
-        port->settings = xstrdup(smap_get_def(ids, "weft-settings", ""));
-    } else if (row_to_endpoint(iface->name, ids, &port->endpoint)) {
-        port->kind = SWITCHDB_ENDPOINT;
-        port->drifted = link_drifted(iface);
-    } else if (row_to_tunnel(iface->name, ids, &iface->options,
-                             &port->tunnel)) {
-        port->kind = SWITCHDB_TUNNEL;
-        port->drifted = tunnel_drifted(db, iface, &port->tunnel);
-    }
-    return true;
-}
-
-/* Does somebody's hand show in the row? */
-static bool
-tunnel_drifted(const struct switchdb *db, const struct ovsrec_interface *iface,
-               const struct tunnel *t)
-{
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    struct smap options = SMAP_INITIALIZER(&options);
-    row_of_tunnel(t, db->bridge, &ids, &options);
-    bool drifted = (strcmp(iface->type, "vxlan")
-                    || !smap_equal(&options, &iface->options)
-                    || !smap_get_bool(&iface->bfd, "enable", false));
-    smap_destroy(&ids);
-    smap_destroy(&options);
-    return drifted;
-}
-
-/* One whose link is ours.  TYPE_CLOSED is our own doing. */
-static bool
-link_drifted(const struct ovsrec_interface *iface)
-{
-    return *iface->type && strcmp(iface->type, TYPE_CLOSED);
-}
-
-static void
-finish_port(struct switchdb_port *port)
-{
-    free(port->name);
-    free(port->error);
-    free(port->bfd_diag);
-    free(port->settings);
-    if (port->kind == SWITCHDB_ENDPOINT) {
-        endpoint_finish(&port->endpoint);
-    } else if (port->kind == SWITCHDB_TUNNEL) {
-        tunnel_finish(&port->tunnel);
-    }
 }
 
 static const struct ovsrec_bridge *
