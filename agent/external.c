@@ -378,7 +378,9 @@ is_wanted(const struct external *x)
 static bool
 is_free(const struct external *x)
 {
-    return switchdb_cfg_done(x->db) >= x->gone_cfg;
+    /* Another database has not come so far, and need not. */
+    return (switchdb_cfg_done(x->db) >= x->gone_cfg
+            || switchdb_cfg(x->db) < x->gone_cfg);
 }
 
 /* Not "weft BRIDGE ...", which is an endpoint's.  Owned. */

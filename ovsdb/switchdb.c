@@ -42,6 +42,7 @@ struct switchdb {
     uint64_t done;                  /* Of the last one that ended. */
     bool read_once;
     int64_t cfg_done;               /* What the last event told. */
+    struct uuid root;               /* Of the database's one row. */
     const struct switchdb_events *events;
     void *aux;
 };
@@ -610,6 +611,16 @@ run_tracked(struct switchdb *db)
         bridge_changed = bridge_changed || ovsrec_open_vswitch_is_new(ovs)
             || ovsrec_open_vswitch_is_updated(
                 ovs, OVSREC_OPEN_VSWITCH_COL_DATAPATH_TYPES);
+    }
+    ovs = ovsrec_open_vswitch_first(db->idl);
+    if (ovs && !uuid_equals(&ovs->header_.uuid, &db->root)) {
+        /* A new database, which counts anew.  Its row is tracked as new only
+         * if there is something in it. */
+        db->root = ovs->header_.uuid;
+        db->cfg_done = switchdb_cfg_done(db);
+        db->events->cfg_done(INT64_MAX, db->aux);
+        sweep_ports(db);
+        bridge_changed = true;
     }
     if (switchdb_cfg_done(db) != db->cfg_done) {
         db->cfg_done = switchdb_cfg_done(db);
