@@ -42,7 +42,9 @@ port_changed(const struct switchdb_port *port, void *a_)
         external_port_changed(a->external, port);
         break;
     case SWITCHDB_BROKEN:
-        if (!endpoints_port_broken(a->endpoints, port->name)) {
+        if (!endpoints_port_broken(a->endpoints, port->name)
+            && !tunnels_port_broken(a->tunnels, port->name)
+            && !external_port_broken(a->external, port->name)) {
             agent_report(a, "port %s has external_ids that are not whole: "
                          "left alone", port->name);
         }

@@ -265,14 +265,14 @@ attachment_update_share(struct endpoints *e, struct attachment *a)
     plan_finish(&now);
 }
 
-/* Somebody changed what the row remembers.  What is attached is what was asked
- * for, so the row is put right. */
+/* Somebody changed the row.  What is attached is what was asked for, so it is
+ * put right. */
 void
 attachment_rewrite(struct endpoints *e, struct attachment *a)
 {
     if (a->state == S_PORT || a->state == S_FLOWS || a->state == S_UP) {
-        e->ops->report(e->aux, "endpoint %s: the external_ids of port %s were "
-                       "changed: put right", a->ep.name, a->ep.port);
+        e->ops->report(e->aux, "endpoint %s: port %s was changed: put right",
+                       a->ep.name, a->ep.port);
         attachment_write(e, a);
     }
 }

@@ -149,7 +149,12 @@ endpoints_sweep(struct endpoints *e)
 void
 endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
 {
-    struct attachment *a = attachment_find(e, port->endpoint.name);
+    struct attachment *a = find_port(e, port->name);
+    if (a && strcmp(a->ep.name, port->endpoint.name)) {
+        attachment_rewrite(e, a);   /* Somebody gave it another name. */
+        return;
+    }
+    a = attachment_find(e, port->endpoint.name);
     if (!a) {
         adopt(e, port);
         return;
@@ -161,7 +166,7 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
     if (a->state == S_WRITING) {
         a->state = S_PORT;
     }
-    if (!endpoint_equal(&a->ep, &port->endpoint)) {
+    if (!endpoint_equal(&a->ep, &port->endpoint) || port->drifted) {
         attachment_rewrite(e, a);
     }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
@@ -199,8 +204,8 @@ endpoints_port_broken(struct endpoints *e, const char *port)
 void
 endpoints_port_gone(struct endpoints *e, const struct switchdb_port *port)
 {
-    struct attachment *a = attachment_find(e, port->endpoint.name);
-    if (!a || strcmp(a->ep.port, port->name)) {
+    struct attachment *a = find_port(e, port->name);
+    if (!a) {
         return;
     }
     a->row = false;

@@ -44,6 +44,7 @@ struct external {
     int mtu;                        /* 0: not known. */
     int ifindex, host_ifindex;      /* Of the two ends; 0: none. */
     ofp_port_t ofport;
+    bool drifted;                   /* Somebody changed the row. */
     int64_t gone_cfg;               /* vswitchd must have come so far before
                                      * the link is touched again. */
     bool dirty;                     /* The host's side is to be looked at. */
@@ -76,6 +77,7 @@ static void note_before(struct external *);
 static void parse_settings(const char *text, struct smap *);
 static char *format_settings(const struct smap *);
 static void set_problem(struct external *, char *problem);
+static void write_row(struct external *);
 
 struct external *
 external_create(const char *bridge, struct switchdb *db,
@@ -195,11 +197,27 @@ external_port_changed(struct external *x, const struct switchdb_port *port)
         find_link(x);
     }
     parse_settings(port->settings, &x->before);
+    if (port->drifted) {
+        (void) external_port_broken(x, port->name);
+    } else {
+        x->drifted = false;
+    }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
     if (x->ofport != ofport) {
         x->ofport = ofport;
         x->ops->changed(x->aux);
     }
+}
+
+bool
+external_port_broken(struct external *x, const char *port)
+{
+    bool ours = !strcmp(port, x->port) && x->state == S_PORT;
+    if (ours && !x->drifted) {
+        x->ops->report(x->aux, "port %s was changed: put right", x->port);
+        x->drifted = true;
+    }
+    return ours;
 }
 
 void
@@ -296,15 +314,15 @@ external_compose(struct external *x)
             }
         }
         note_before(x);
-        char *settings = format_settings(&x->before);
-        switchdb_put_external(x->db, x->port, x->link, settings);
-        free(settings);
+        write_row(x);
         break;
     case S_CLOSE:
         compose_reopening(x);
         break;
     case S_PORT:
-        if (x->ifindex) {
+        if (x->drifted) {
+            write_row(x);
+        } else if (x->ifindex) {
             compose_reopening(x);
         }
         break;
@@ -375,6 +393,14 @@ external_cleanup(struct external *x)
     x->known = false;
 }
 
+static void
+write_row(struct external *x)
+{
+    char *settings = format_settings(&x->before);
+    switchdb_put_external(x->db, x->port, x->link, settings);
+    free(settings);
+}
+
 static bool
 is_wanted(const struct external *x)
 {
@@ -385,7 +411,9 @@ is_wanted(const struct external *x)
 static bool
 is_free(const struct external *x)
 {
-    return switchdb_cfg_done(x->db) >= x->gone_cfg;
+    /* Another database has not come so far, and need not. */
+    return (switchdb_cfg_done(x->db) >= x->gone_cfg
+            || switchdb_cfg(x->db) < x->gone_cfg);
 }
 
 /* Not "weft BRIDGE ...", which is an endpoint's.  Owned. */
@@ -596,7 +624,7 @@ note_before(struct external *x)
     }
 }
 
-/* "NAME=VALUE NAME=VALUE". */
+/* "NAME=VALUE NAME=VALUE", sorted, so that the same is the same text. */
 static void
 parse_settings(const char *text, struct smap *settings)
 {
@@ -618,11 +646,12 @@ static char *
 format_settings(const struct smap *settings)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
-    const struct smap_node *node;
-    SMAP_FOR_EACH (node, settings) {
-        ds_put_format(&s, "%s%s=%s", s.length ? " " : "", node->key,
-                      node->value);
+    const struct smap_node **nodes = smap_sort(settings);
+    for (size_t i = 0; i < smap_count(settings); i++) {
+        ds_put_format(&s, "%s%s=%s", s.length ? " " : "", nodes[i]->key,
+                      nodes[i]->value);
     }
+    free(nodes);
     return ds_steal_cstr(&s);
 }
 

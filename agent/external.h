@@ -47,6 +47,8 @@ void external_set_list(struct external *, const struct peerlist *list);
 
 void external_port_changed(struct external *, const struct switchdb_port *);
 void external_port_gone(struct external *);
+/* Its row is not what was written.  Returns whether it is this one's. */
+bool external_port_broken(struct external *, const char *port);
 void external_link_changed(struct external *, const struct rtnl_link *);
 void external_links_unknown(struct external *);
 /* Somebody has changed tables of nftables. */

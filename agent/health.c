@@ -57,6 +57,34 @@ look_at_switch(const struct agent *a, struct svec *problems)
             "no OpenFlow connection to bridge %s: is ovs-vswitchd running?",
             a->settings->bridge));
     }
+    if (switchdb_flow_restore_wait(a->db)) {
+        svec_add(problems, "other_config:flow-restore-wait is set: an "
+                 "ovs-vswitchd that starts so forwards nothing new until "
+                 "\"ovs-vsctl remove Open_vSwitch . other_config "
+                 "flow-restore-wait\"");
+    }
+}
+
+/* What others have put where Weft's flows are. */
+static void
+look_at_foreign_flows(const struct agent *a, struct svec *problems)
+{
+    const struct ofswitch_foreign *f = ofswitch_foreign(a->sw);
+    if (!f->n) {
+        return;
+    }
+    struct ds s = DS_EMPTY_INITIALIZER;
+    ds_put_format(&s, "table %s of %s has a flow that is not Weft's, priority "
+                  "%"PRIu16", cookie 0x%"PRIx64, pipeline_table_name(f->table),
+                  a->settings->bridge, f->priority, f->cookie);
+    if (f->n > 1) {
+        ds_put_format(&s, ", and there are %"PRIuSIZE" more", f->n - 1);
+    }
+    ds_put_format(&s, ": what it matches does not come to Weft's flows below "
+                  "it; unless that is meant: \"ovs-ofctl del-flows %s "
+                  "table=%"PRIu8",cookie=0x%"PRIx64"/-1\"",
+                  a->settings->bridge, f->table, f->cookie);
+    svec_add_nocopy(problems, ds_steal_cstr(&s));
 }
 
 /* 'problem' may be NULL. */
@@ -74,6 +102,7 @@ look_at_parts(const struct agent *a, struct svec *problems)
     add_problem(problems, "", directory_refusal(a->directory));
     add_problem(problems, "the switch refused a change: ",
                 ofswitch_error(a->sw));
+    look_at_foreign_flows(a, problems);
     add_problem(problems, "way out: ", external_problem(a->external));
     add_problem(problems, "no limit for the networks' connections: ",
                 zones_problem(a->zones));

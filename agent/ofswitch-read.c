@@ -53,14 +53,9 @@ static void
 append_portions(struct ovs_list *messages)
 {
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
-        if (pipeline_table_is_learned(t->id)) {
-            append_flow_request(messages, t->id,
-                                pipeline_cookie(COOKIE_STATIC, 0),
-                                UINT64_MAX);
-        } else {
-            append_flow_request(messages, t->id, COOKIE_OURS,
-                                COOKIE_OURS_MASK);
-        }
+        append_flow_request(messages, t->id,
+                            pipeline_cookie(COOKIE_STATIC, 0),
+                            pipeline_table_is_learned(t->id) ? UINT64_MAX : 0);
     }
     for (uint32_t i = 0; i < COOKIES_REMOTE; i++) {
         append_flow_request(messages, OFPTT_ALL,
@@ -71,11 +66,11 @@ append_portions(struct ovs_list *messages)
 void
 ofswitch_read_request(bool known, struct ovs_list *messages)
 {
+    /* Also what is not ours: it may come before ours. */
     if (known) {
         append_portions(messages);
     } else {
-        append_flow_request(messages, OFPTT_ALL, COOKIE_OURS,
-                            COOKIE_OURS_MASK);
+        append_flow_request(messages, OFPTT_ALL, 0, 0);
     }
     append(messages, ofputil_encode_group_desc_request(OFSWITCH_VERSION,
                                                        OFPG_ALL));
@@ -84,8 +79,22 @@ ofswitch_read_request(bool known, struct ovs_list *messages)
     append(messages, ofputil_encode_barrier_request(OFSWITCH_VERSION));
 }
 
+static void
+count_foreign(const struct ofputil_flow_stats *fs, struct ofswitch_foreign *f)
+{
+    if (!pipeline_table_name(fs->table_id)) {
+        return;                     /* No flow of ours leads there. */
+    }
+    if (!f->n++ || fs->priority > f->priority) {
+        f->table = fs->table_id;
+        f->priority = fs->priority;
+        f->cookie = ntohll(fs->cookie);
+    }
+}
+
 void
 ofswitch_read_flows(struct ofpbuf *reply, struct plan *plan,
+                    struct ofswitch_foreign *foreign,
                     bool (*take)(const struct plan_flow *, void *aux),
                     void *aux)
 {
@@ -94,8 +103,10 @@ ofswitch_read_flows(struct ofpbuf *reply, struct plan *plan,
     struct ofputil_flow_stats fs;
     while (!ofputil_decode_flow_stats_reply(&fs, reply, false, &ofpacts)) {
         uint64_t cookie = ntohll(fs.cookie);
-        if (!pipeline_cookie_is_ours(cookie)
-            || pipeline_cookie_is_learned(cookie)) {
+        if (!pipeline_cookie_is_ours(cookie)) {
+            count_foreign(&fs, foreign);
+            continue;
+        } else if (pipeline_cookie_is_learned(cookie)) {
             continue;
         }
         struct plan_flow flow;

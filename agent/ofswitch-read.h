@@ -7,6 +7,7 @@
  * which knows the connection and when to ask.  The messages are appended, each
  * owned, to a list. */
 
+#include "agent/ofswitch.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofpbuf.h"
 #include "overlay/plan.h"
@@ -20,8 +21,10 @@ void ofswitch_read_watch(bool known, struct ovs_list *messages);
 void ofswitch_read_request(bool known, struct ovs_list *messages);
 
 /* Each adds what of ours a reply has to the plan; but not a flow that 'take'
- * says it has taken note of.  What the switch has learned is passed over. */
+ * says it has taken note of.  What the switch has learned is passed over, and
+ * what is not ours counted in 'foreign'. */
 void ofswitch_read_flows(struct ofpbuf *reply, struct plan *,
+                         struct ofswitch_foreign *foreign,
                          bool (*take)(const struct plan_flow *, void *aux),
                          void *aux);
 void ofswitch_read_groups(struct ofpbuf *reply, struct plan *);

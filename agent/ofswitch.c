@@ -33,6 +33,8 @@ enum {
     REREAD_DELAY_MS = 50,       /* A burst of changes is one. */
     FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours. */
     RETRY_DELAY_MS = 1000,      /* After a refused bundle. */
+    PROBE_S = 5,                /* vswitchd hangs if it says nothing for that
+                                 * long, and then does not answer, either. */
     READ_MAX = 50,              /* Messages handled in one run. */
     BUNDLES_MAX = 4,            /* On their way, for ofswitch_takes_flows(). */
 };
@@ -61,6 +63,8 @@ struct ofswitch {
     unsigned int connection;    /* rconn's seqno of the connection we know. */
     enum state state;
     struct plan observed;       /* While S_READING. */
+    struct ofswitch_foreign counted;    /* Likewise. */
+    struct ofswitch_foreign foreign;    /* What it was at its end. */
     ovs_be32 barrier_xid;       /* Ends S_READING. */
     bool reread;                /* Not the first reading of a connection. */
     bool repair;                /* The reading is for what others changed. */
@@ -88,7 +92,7 @@ ofswitch_create(const char *target, bool known,
     struct ofswitch *sw = xzalloc(sizeof *sw);
     sw->target = xstrdup(target);
     sw->known = known;
-    sw->rconn = rconn_create(5, 1, DSCP_DEFAULT, 1u << OFSWITCH_VERSION);
+    sw->rconn = rconn_create(PROBE_S, 1, DSCP_DEFAULT, 1u << OFSWITCH_VERSION);
     sw->reread_at = LLONG_MAX;
     plan_init(&sw->observed);
     ofswitch_bundles_init(&sw->bundles);
@@ -163,6 +167,8 @@ ofswitch_connect(struct ofswitch *sw)
         && (there || !rconn_is_reliable(sw->rconn))) {
         rconn_disconnect(sw->rconn);
         rconn_connect(sw->rconn, sw->target, sw->target);
+        /* It takes a socket of this machine for one that answers. */
+        rconn_set_probe_interval(sw->rconn, PROBE_S);
     }
 }
 
@@ -189,6 +195,12 @@ const char *
 ofswitch_error(const struct ofswitch *sw)
 {
     return sw->error;
+}
+
+const struct ofswitch_foreign *
+ofswitch_foreign(const struct ofswitch *sw)
+{
+    return &sw->foreign;
 }
 
 void
@@ -263,6 +275,7 @@ start_reading(struct ofswitch *sw)
 {
     (void) send_bundle(sw);         /* What waits is to be read back, too. */
     plan_clear(&sw->observed);
+    sw->counted.n = 0;
     sw->reread_at = LLONG_MAX;
     sw->repair = sw->drifted;
     sw->drifted = false;
@@ -298,6 +311,11 @@ finish_reading(struct ofswitch *sw)
         ds_destroy(&s);
     }
     sw->state = S_SYNCED;
+    sw->foreign = sw->counted;
+    if (sw->foreign.n && ops.n) {
+        /* One of ours may be about to take the place of one of them. */
+        sw->reread_at = time_msec() + FOREIGN_DELAY_MS;
+    }
     ofswitch_bundles_queue(&sw->bundles, &ops);
     if (sw->repair && ops.n) {
         sw->events->repaired(ops.n, sw->aux);
@@ -417,8 +435,8 @@ handle_message(struct ofswitch *sw, struct ofpbuf *msg)
     if (type == OFPTYPE_ECHO_REQUEST) {
         send_message(sw, ofputil_encode_echo_reply(oh));
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && sw->state == S_READING) {
-        ofswitch_read_flows(msg, &sw->observed, sw->events->observed,
-                            sw->aux);
+        ofswitch_read_flows(msg, &sw->observed, &sw->counted,
+                            sw->events->observed, sw->aux);
     } else if (type == OFPTYPE_GROUP_DESC_STATS_REPLY
                && sw->state == S_READING) {
         ofswitch_read_groups(msg, &sw->observed);
@@ -448,6 +466,7 @@ forget_connection(struct ofswitch *sw)
 {
     ofswitch_bundles_clear(&sw->bundles);
     sw->state = S_DOWN;
+    sw->foreign.n = 0;
     sw->reread_at = LLONG_MAX;
     plan_clear(&sw->observed);
 }

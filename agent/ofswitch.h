@@ -63,6 +63,16 @@ bool ofswitch_synced(const struct ofswitch *);
  * afterwards is forgotten. */
 const char *ofswitch_error(const struct ofswitch *);
 
+/* Flows in tables of ours that are not ours, as it was last read: 'n' of them,
+ * and the one of the highest priority.  They are left alone. */
+struct ofswitch_foreign {
+    size_t n;
+    uint8_t table;
+    uint16_t priority;
+    uint64_t cookie;
+};
+const struct ofswitch_foreign *ofswitch_foreign(const struct ofswitch *);
+
 /* Queues the steps from 'old' to 'new'; ofswitch_commit() sends them and
  * returns the seqno that 'acked' will reach when they are in force. */
 void ofswitch_change(struct ofswitch *, const struct plan *old,

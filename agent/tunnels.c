@@ -69,6 +69,7 @@ struct tunnels {
     uint32_t next_id;
 };
 
+static void tell_changed(struct tunnels *, const char *peer, struct entry *);
 static struct entry *find_entry(const struct tunnels *, const char *peer);
 static struct entry *get_entry(struct tunnels *, const char *peer);
 static bool is_wanted(const struct entry *);
@@ -192,10 +193,14 @@ tunnels_port(const struct tunnels *t, const char *name)
 bool
 tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
 {
-    struct entry *e = get_entry(t, port->tunnel.peer);
-    if (e->port && strcmp(e->port, port->name)) {
+    struct entry *e = find_entry(t, port->tunnel.peer);
+    bool is_its = e && e->port && !strcmp(e->port, port->name);
+    if (!is_its && t->listed && tunnels_port_broken(t, port->name)) {
+        return false;               /* Its row names another peer now. */
+    } else if (!is_its && e && e->port) {
         return false;               /* A second one: compose removes it. */
     }
+    e = get_entry(t, port->tunnel.peer);
     free(e->port);
     e->port = xstrdup(port->name);
     e->there.id = port->tunnel.id;
@@ -227,13 +232,38 @@ tunnels_port_changed(struct tunnels *t, const struct switchdb_port *port)
     update_share(t, e);
 
     /* Somebody may have changed it. */
-    if (port->drifted && is_wanted(e) && !e->drifted) {
-        t->ops->report(t->aux, "peer %s: port %s was changed: put right",
-                       port->tunnel.peer, port->name);
+    if (port->drifted && is_wanted(e)) {
+        tell_changed(t, port->tunnel.peer, e);
     }
     e->drifted = port->drifted;
     t->dirty = t->dirty || !is_wanted(e) || !is_as_wanted(t, e);
     return came_up;
+}
+
+/* Whatever there was in the row, it is written again. */
+static void
+tell_changed(struct tunnels *t, const char *peer, struct entry *e)
+{
+    if (!e->drifted) {
+        t->ops->report(t->aux, "peer %s: port %s was changed: put right",
+                       peer, e->port);
+    }
+    e->drifted = true;
+    t->dirty = true;
+}
+
+bool
+tunnels_port_broken(struct tunnels *t, const char *port)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &t->entries) {
+        struct entry *e = node->data;
+        if (e->port && !strcmp(e->port, port) && is_wanted(e)) {
+            tell_changed(t, node->name, e);
+            return true;
+        }
+    }
+    return false;
 }
 
 void
@@ -242,6 +272,9 @@ tunnels_port_gone(struct tunnels *t, const struct switchdb_port *port)
     struct shash_node *node = shash_find(&t->entries, port->tunnel.peer);
     struct entry *e = node ? node->data : NULL;
     if (!e || !e->port || strcmp(e->port, port->name)) {
+        return;
+    } else if (is_wanted(e) && switchdb_is_untagged(t->db, port)) {
+        tell_changed(t, node->name, e);
         return;
     }
     if (is_wanted(e)) {

@@ -58,6 +58,8 @@ void tunnels_addresses_changed(struct tunnels *);
 /* A tunnel's port changed, or went.  Returns whether BFD has come up. */
 bool tunnels_port_changed(struct tunnels *, const struct switchdb_port *);
 void tunnels_port_gone(struct tunnels *, const struct switchdb_port *);
+/* Its row cannot be read any more.  Returns whether it is a tunnel's. */
+bool tunnels_port_broken(struct tunnels *, const char *port);
 
 /* What the switch has counted at a port. */
 void tunnels_counters(struct tunnels *, ofp_port_t, uint64_t sent,

@@ -194,7 +194,7 @@ underlay_compose(struct underlay *u)
     char *addresses = lent_format_addresses(&u->lent);
     char *routes = lent_format_routes(&u->lent);
     VLOG_INFO("bridge %s: %s, with %s, for %s", u->bridge,
-              state == BRIDGE_OURS ? "updating" : "installing", u->nic,
+              state == BRIDGE_ABSENT ? "installing" : "updating", u->nic,
               addresses);
     switchdb_put_underlay(u->db, &(struct switchdb_underlay) {
         .bridge = u->bridge,

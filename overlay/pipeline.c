@@ -18,6 +18,17 @@ const struct pipeline_field_info pipeline_fields[] = {
     { .id = NULL },
 };
 
+const char *
+pipeline_table_name(uint8_t table)
+{
+    for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
+        if (t->id == table) {
+            return t->name;
+        }
+    }
+    return NULL;
+}
+
 bool
 pipeline_goto_allowed(uint8_t from, uint8_t to)
 {

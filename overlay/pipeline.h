@@ -33,6 +33,9 @@ struct pipeline_field_info {
 };
 extern const struct pipeline_field_info pipeline_fields[];
 
+/* "classify"; NULL if there is no such table. */
+const char *pipeline_table_name(uint8_t table);
+
 /* May a flow of table 'from' send a packet to table 'to'? */
 bool pipeline_goto_allowed(uint8_t from, uint8_t to);
 

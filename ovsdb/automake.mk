@@ -51,7 +51,8 @@ libovsdbrows_a_SOURCES = \
 	ovsdb/directoryrows.c ovsdb/directoryrows.h \
 	ovsdb/operation.c ovsdb/operation.h \
 	ovsdb/rows.c ovsdb/rows.h \
-	ovsdb/switchdb.c ovsdb/switchdb.h
+	ovsdb/switchdb.c ovsdb/switchdb.h \
+	ovsdb/switchport.c ovsdb/switchport.h
 
 # The schema of the shared directory: installed, and beside `weft` in the build
 # tree, where `weft directory init` looks when it is run from there.

@@ -5,6 +5,8 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "flow.h"
 #include "hash.h"
 #include "lib/vswitch-idl.h"
@@ -12,16 +14,23 @@
 #include "ovsdb-idl.h"
 #include "overlay/pipeline.h"
 #include "ovsdb/rows.h"
+#include "ovsdb/switchport.h"
+#include "socket-util.h"
+#include "timeval.h"
 #include "util.h"
 #include "uuid.h"
 
-enum { BRIDGE_MTU = 1500 };
+enum { BRIDGE_MTU = 1500, RECONNECT_MS = 250 };
 
-/* The type of an interface that is to be closed: none that exists. */
-#define TYPE_CLOSED "weft-reopen"
+/* What our bridge speaks: the agent the last one, people any. */
+static const char *const protocols[] = {
+    "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"
+};
 
 struct switchdb {
     struct ovsdb_idl *idl;
+    char *remote;
+    long long int look_at;          /* When to look for a lost database. */
     struct ovsdb_idl_loop loop;
     struct ovsdb_idl_index *ports_by_name, *interfaces_by_name;
     char *bridge;
@@ -33,22 +42,17 @@ struct switchdb {
     uint64_t done;                  /* Of the last one that ended. */
     bool read_once;
     int64_t cfg_done;               /* What the last event told. */
+    struct uuid root;               /* Of the database's one row. */
     const struct switchdb_events *events;
     void *aux;
 };
 
 static char *make_lock_name(const char *bridge);
 static void monitor_columns(struct ovsdb_idl *);
+static bool protocols_are_ours(const struct ovsrec_bridge *);
 static void run_tracked(struct switchdb *);
 static void update_port(struct switchdb *, const struct uuid *);
 static void remove_port(struct switchdb *, struct switchdb_port *);
-static bool read_row(const struct switchdb *,
-                     const struct ovsrec_interface *,
-                     struct switchdb_port *);
-static bool tunnel_drifted(const struct switchdb *,
-                           const struct ovsrec_interface *,
-                           const struct tunnel *);
-static void finish_port(struct switchdb_port *);
 static const struct ovsrec_bridge *find_bridge(const struct switchdb *,
                                                const char *name);
 static const struct ovsrec_interface *find_interface(const struct switchdb *,
@@ -67,6 +71,7 @@ switchdb_create(const char *remote, const char *bridge,
 {
     struct switchdb *db = xzalloc(sizeof *db);
     db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
+    db->remote = xstrdup(remote);
     monitor_columns(db->idl);
     db->ports_by_name = ovsdb_idl_index_create1(db->idl,
                                                 &ovsrec_port_col_name);
@@ -100,13 +105,40 @@ switchdb_destroy(struct switchdb *db)
     hmap_destroy(&db->by_name);
     ovsdb_idl_loop_destroy(&db->loop);
     free(db->bridge);
+    free(db->remote);
     free(db);
+}
+
+static bool
+is_lost(const struct switchdb *db)
+{
+    return (!strncmp(db->remote, "unix:", 5)
+            && !ovsdb_idl_is_connected(db->idl));
+}
+
+/* The IDL doubles its back-off with each loss up to 8 s.  A database of this
+ * machine that is back is seen at once: a session that begins anew does not
+ * wait. */
+static void
+look_for_database(struct switchdb *db)
+{
+    if (!is_lost(db) || time_msec() < db->look_at) {
+        return;
+    }
+    db->look_at = time_msec() + RECONNECT_MS;
+    int fd = make_unix_socket(SOCK_STREAM, true, NULL, db->remote + 5);
+    if (fd >= 0) {
+        close(fd);
+        ovsdb_idl_set_remote(db->idl, NULL, false);
+        ovsdb_idl_set_remote(db->idl, db->remote, true);
+    }
 }
 
 /* Learns what is new, then opens the next transaction if it can. */
 void
 switchdb_run(struct switchdb *db)
 {
+    look_for_database(db);
     db->txn = ovsdb_idl_loop_run(&db->loop);
     db->txn_wrote = db->txn_deletes = false;
     run_tracked(db);
@@ -122,6 +154,9 @@ void
 switchdb_wait(struct switchdb *db)
 {
     ovsdb_idl_wait(db->idl);
+    if (is_lost(db)) {
+        poll_timer_wait_until(db->look_at);
+    }
 }
 
 bool
@@ -162,6 +197,13 @@ switchdb_find_port(const struct switchdb *db, const char *name)
 }
 
 bool
+switchdb_is_untagged(const struct switchdb *db,
+                     const struct switchdb_port *port)
+{
+    return ovsrec_interface_get_for_uuid(db->idl, &port->uuid) != NULL;
+}
+
+bool
 switchdb_name_taken(const struct switchdb *db, const char *name)
 {
     return find_interface(db, name) != NULL;
@@ -179,6 +221,14 @@ switchdb_has_datapath(const struct switchdb *db, const char *type)
     return false;
 }
 
+bool
+switchdb_flow_restore_wait(const struct switchdb *db)
+{
+    const struct ovsrec_open_vswitch *ovs = ovsrec_open_vswitch_first(db->idl);
+    return ovs && smap_get_bool(&ovs->other_config, "flow-restore-wait",
+                                false);
+}
+
 enum switchdb_bridge
 switchdb_bridge_state(const struct switchdb *db, const char *datapath_type)
 {
@@ -190,7 +240,7 @@ switchdb_bridge_state(const struct switchdb *db, const char *datapath_type)
     }
     bool right = !strcmp(br->datapath_type, datapath_type)
                  && br->fail_mode && !strcmp(br->fail_mode, "secure")
-                 && !br->n_controller;
+                 && !br->n_controller && protocols_are_ours(br);
     return right ? BRIDGE_OURS : BRIDGE_WRONG;
 }
 
@@ -211,7 +261,11 @@ switchdb_underlay_state(const struct switchdb *db, const char *name,
                                        "");
     underlay->routes = smap_get_def(&br->external_ids, "weft-routes", "");
     underlay->offloads = smap_get_def(&br->external_ids, "weft-offloads", "");
-    return find_interface(db, underlay->nic) ? BRIDGE_OURS : BRIDGE_WRONG;
+    /* "secure", or a controller, would leave it without its NORMAL flow. */
+    bool right = !strcmp(br->datapath_type, "netdev")
+                 && (!br->fail_mode || strcmp(br->fail_mode, "secure"))
+                 && !br->n_controller && find_interface(db, underlay->nic);
+    return right ? BRIDGE_OURS : BRIDGE_WRONG;
 }
 
 bool
@@ -241,15 +295,13 @@ switchdb_put_bridge(struct switchdb *db, const char *host,
          * it forgets the routes of its tunnels for a moment. */
         int64_t mtu = BRIDGE_MTU;
         ovsrec_interface_set_mtu_request(br->ports[0]->interfaces[0], &mtu, 1);
-        static const char *protocols[] = {
-            "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"
-        };
-        ovsrec_bridge_set_protocols(br, protocols, ARRAY_SIZE(protocols));
         ovsrec_open_vswitch_update_bridges_addvalue(ovs, br);
     }
     ovsrec_bridge_set_datapath_type(br, datapath_type);
     ovsrec_bridge_set_fail_mode(br, "secure");
     ovsrec_bridge_set_controller(br, NULL, 0);
+    ovsrec_bridge_set_protocols(br, (const char **) protocols,
+                                ARRAY_SIZE(protocols));
 }
 
 void
@@ -266,13 +318,15 @@ switchdb_put_underlay(struct switchdb *db, const struct switchdb_underlay *u)
         /* The NIC's port comes with the next transaction: a row that is being
          * inserted takes no mutations. */
         br = insert_bridge(db, u->bridge);
-        ovsrec_bridge_set_datapath_type(br, "netdev");
         const struct smap config = SMAP_CONST1(&config, "hwaddr", u->mac);
         ovsrec_bridge_set_other_config(br, &config);
         ovsrec_open_vswitch_update_bridges_addvalue(ovs, br);
     } else {
         (void) get_interface(db, br, u->nic);
     }
+    ovsrec_bridge_set_datapath_type(br, "netdev");
+    ovsrec_bridge_set_fail_mode(br, NULL);
+    ovsrec_bridge_set_controller(br, NULL, 0);
     struct smap ids = SMAP_INITIALIZER(&ids);
     smap_clone(&ids, &br->external_ids);
     smap_replace(&ids, "weft-underlay", u->nic);
@@ -306,6 +360,7 @@ switchdb_put_endpoint(struct switchdb *db, const struct endpoint *ep)
     const struct ovsrec_interface *iface = get_interface(db, br, ep->port);
     struct smap ids = SMAP_INITIALIZER(&ids);
     row_of_endpoint(ep, db->bridge, &ids);
+    ovsrec_interface_set_type(iface, "");
     ovsrec_interface_set_external_ids(iface, &ids);
     smap_destroy(&ids);
 }
@@ -348,6 +403,7 @@ switchdb_put_external(struct switchdb *db, const char *name, const char *link,
     smap_add(&ids, "weft-bridge", db->bridge);
     smap_add(&ids, "weft-external", link);
     smap_add(&ids, "weft-settings", settings);
+    ovsrec_interface_set_type(iface, "");
     ovsrec_interface_set_external_ids(iface, &ids);
     smap_destroy(&ids);
 }
@@ -389,7 +445,7 @@ switchdb_close_port(struct switchdb *db, const char *name)
     const struct ovsrec_interface *iface = find_interface(db, name);
     if (iface) {
         db->txn_wrote = true;
-        ovsrec_interface_set_type(iface, TYPE_CLOSED);
+        ovsrec_interface_set_type(iface, SWITCHPORT_TYPE_CLOSED);
     }
 }
 
@@ -468,7 +524,8 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_interface_col_bfd,
         &ovsrec_interface_col_bfd_status,
     };
-    static const struct ovsdb_idl_column *written[] = {
+    static const struct ovsdb_idl_column *quiet[] = {
+        &ovsrec_open_vswitch_col_other_config,
         &ovsrec_bridge_col_other_config,
         &ovsrec_interface_col_mtu_request,
     };
@@ -479,10 +536,25 @@ monitor_columns(struct ovsdb_idl *idl)
          * every port come every 5 s. */
         ovsdb_idl_track_add_column(idl, columns[i]);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(written); i++) {
-        ovsdb_idl_add_column(idl, written[i]);
-        ovsdb_idl_omit_alert(idl, written[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(quiet); i++) {
+        ovsdb_idl_add_column(idl, quiet[i]);
+        ovsdb_idl_omit_alert(idl, quiet[i]);
     }
+}
+
+/* The IDL keeps them sorted. */
+static bool
+protocols_are_ours(const struct ovsrec_bridge *br)
+{
+    if (br->n_protocols != ARRAY_SIZE(protocols)) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+        if (strcmp(br->protocols[i], protocols[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A port more or less on our own bridge is no news of the bridge. */
@@ -496,6 +568,7 @@ bridge_differs(const struct switchdb *db, const struct ovsrec_bridge *br)
     static const enum ovsrec_bridge_column_id columns[] = {
         OVSREC_BRIDGE_COL_DATAPATH_TYPE, OVSREC_BRIDGE_COL_FAIL_MODE,
         OVSREC_BRIDGE_COL_CONTROLLER, OVSREC_BRIDGE_COL_EXTERNAL_IDS,
+        OVSREC_BRIDGE_COL_PROTOCOLS,
     };
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         if (ovsrec_bridge_is_updated(br, columns[i])) {
@@ -541,6 +614,16 @@ run_tracked(struct switchdb *db)
             || ovsrec_open_vswitch_is_updated(
                 ovs, OVSREC_OPEN_VSWITCH_COL_DATAPATH_TYPES);
     }
+    ovs = ovsrec_open_vswitch_first(db->idl);
+    if (ovs && !uuid_equals(&ovs->header_.uuid, &db->root)) {
+        /* A new database, which counts anew.  Its row is tracked as new only
+         * if there is something in it. */
+        db->root = ovs->header_.uuid;
+        db->cfg_done = switchdb_cfg_done(db);
+        db->events->cfg_done(INT64_MAX, db->aux);
+        sweep_ports(db);
+        bridge_changed = true;
+    }
     if (switchdb_cfg_done(db) != db->cfg_done) {
         db->cfg_done = switchdb_cfg_done(db);
         db->events->cfg_done(db->cfg_done, db->aux);
@@ -570,7 +653,7 @@ update_port(struct switchdb *db, const struct uuid *uuid)
     const struct ovsrec_interface *iface
         = ovsrec_interface_get_for_uuid(db->idl, uuid);
     struct switchdb_port now;
-    if (!iface || !read_row(db, iface, &now)) {
+    if (!iface || !switchport_read(iface, db->bridge, &now)) {
         if (port) {
             db->events->port_gone(port, db->aux);
             remove_port(db, port);
@@ -581,7 +664,7 @@ update_port(struct switchdb *db, const struct uuid *uuid)
     if (port) {
         hmap_remove(&db->by_name, &port->name_node);
         struct hmap_node node = port->uuid_node;
-        finish_port(port);
+        switchport_finish(port);
         *port = now;
         port->uuid_node = node;
     } else {
@@ -597,91 +680,8 @@ remove_port(struct switchdb *db, struct switchdb_port *port)
 {
     hmap_remove(&db->by_uuid, &port->uuid_node);
     hmap_remove(&db->by_name, &port->name_node);
-    finish_port(port);
+    switchport_finish(port);
     free(port);
-}
-
-static enum switchdb_bfd
-read_bfd(const struct ovsrec_interface *iface)
-{
-    const char *state = smap_get(&iface->bfd_status, "state");
-    return !state ? BFD_NONE
-           : !strcmp(state, "up") ? BFD_UP
-           : !strcmp(state, "init") ? BFD_INIT
-           : BFD_DOWN;
-}
-
-/* False if the row is not ours. */
-static bool
-read_row(const struct switchdb *db, const struct ovsrec_interface *iface,
-         struct switchdb_port *port)
-{
-    const struct smap *ids = &iface->external_ids;
-    const char *bridge = smap_get(ids, "weft-bridge");
-    if (!bridge || strcmp(bridge, db->bridge)) {
-        return false;
-    }
-
-    *port = (struct switchdb_port) {
-        .uuid = iface->header_.uuid,
-        .name = xstrdup(iface->name),
-        .kind = SWITCHDB_BROKEN,
-        .ofport = (iface->n_ofport && iface->ofport[0] > 0
-                   && iface->ofport[0] < ofp_to_u16(OFPP_MAX)
-                   ? u16_to_ofp(iface->ofport[0]) : 0),
-        .error = nullable_xstrdup(iface->error),
-        .ifindex = iface->n_ifindex ? iface->ifindex[0] : 0,
-        .reopening = !strcmp(iface->type, TYPE_CLOSED),
-        .bfd = read_bfd(iface),
-    };
-    if (port->bfd != BFD_UP) {
-        port->bfd_diag = nullable_xstrdup(smap_get(&iface->bfd_status,
-                                                   "diagnostic"));
-    }
-    if (smap_get(ids, "weft-external")) {
-        port->kind = SWITCHDB_EXTERNAL;
-        port->settings = xstrdup(smap_get_def(ids, "weft-settings", ""));
-    } else if (row_to_endpoint(iface->name, ids, &port->endpoint)) {
-        port->kind = SWITCHDB_ENDPOINT;
-    } else if (row_to_tunnel(iface->name, ids, &iface->options,
-                             &port->tunnel)) {
-        port->kind = SWITCHDB_TUNNEL;
-        port->drifted = tunnel_drifted(db, iface, &port->tunnel);
-    }
-    return true;
-}
-
-/* Does somebody's hand show in the row? */
-static bool
-tunnel_drifted(const struct switchdb *db, const struct ovsrec_interface *iface,
-               const struct tunnel *t)
-{
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    struct smap options = SMAP_INITIALIZER(&options);
-    struct smap bfd = SMAP_INITIALIZER(&bfd);
-    row_of_tunnel(t, db->bridge, &ids, &options);
-    row_of_bfd(&bfd);
-    bool drifted = (strcmp(iface->type, "vxlan")
-                    || !smap_equal(&options, &iface->options)
-                    || !smap_equal(&bfd, &iface->bfd));
-    smap_destroy(&ids);
-    smap_destroy(&options);
-    smap_destroy(&bfd);
-    return drifted;
-}
-
-static void
-finish_port(struct switchdb_port *port)
-{
-    free(port->name);
-    free(port->error);
-    free(port->bfd_diag);
-    free(port->settings);
-    if (port->kind == SWITCHDB_ENDPOINT) {
-        endpoint_finish(&port->endpoint);
-    } else if (port->kind == SWITCHDB_TUNNEL) {
-        tunnel_finish(&port->tunnel);
-    }
 }
 
 static const struct ovsrec_bridge *

@@ -40,8 +40,8 @@ struct switchdb_port {
     char *error;                    /* What vswitchd says; NULL if nothing. */
     int ifindex;                    /* What vswitchd has open; 0: nothing. */
     bool reopening;                 /* See switchdb_close_port(). */
-    bool drifted;                   /* A tunnel: its row is not what
-                                     * switchdb_put_tunnel() writes. */
+    bool drifted;                   /* Its row is not what switchdb_put_*()
+                                     * writes, but for external_ids. */
     enum switchdb_bfd bfd;
     char *bfd_diag;                 /* NULL, or why it is not up. */
 };
@@ -78,12 +78,21 @@ bool switchdb_contended(const struct switchdb *);
 const struct switchdb_port *switchdb_find_port(const struct switchdb *,
                                                const char *name);
 
+/* Is a row that has gone, as 'port_gone' tells, there still, without the tag
+ * that makes it ours? */
+bool switchdb_is_untagged(const struct switchdb *,
+                          const struct switchdb_port *);
+
 /* Is 'name' the name of any interface in the database, ours or not? */
 bool switchdb_name_taken(const struct switchdb *, const char *name);
 
 /* Can vswitchd do datapath 'type' ("system", "netdev")?  False as long as it
  * has not said so. */
 bool switchdb_has_datapath(const struct switchdb *, const char *type);
+
+/* Is a vswitchd that starts now to wait, for somebody who restores its flows?
+ * One that runs does not look. */
+bool switchdb_flow_restore_wait(const struct switchdb *);
 
 /* The bridge. */
 enum switchdb_bridge {

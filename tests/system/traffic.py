@@ -106,6 +106,11 @@ class Pinger:
     def duplicates_since(self, mark):
         return [n for n in self._twice if n > mark]
 
+    def first_after(self, moment):
+        """How many seconds after that moment the next answer came."""
+        return min(time for time in self._seen.copy().values()
+                   if time > moment) - moment
+
     @property
     def duplicates(self):
         return len(self._twice)

@@ -535,12 +535,17 @@ def make_foreign(host):
                    "external_ids:owner=them", "--",
                    "add-port", "theirs", "theirs0", "--", "set", "Interface",
                    "theirs0", "type=internal")
-    host.ovs_vsctl("add-port", "br-weft", "theirs1", "--", "set", "Interface",
-                   "theirs1", "type=internal", "external_ids:owner=them")
+    make_theirs1(host)
     host.run(["nft", "-f", "-"], stdin=FOREIGN_RULES)
     host.ip("link", "add", "theirs2", "type", "veth", "peer", "name",
             "theirs3")
     make_foreign_flows(host)
+
+
+def make_theirs1(host):
+    """On our bridge, with which it goes."""
+    host.ovs_vsctl("add-port", "br-weft", "theirs1", "--", "set", "Interface",
+                   "theirs1", "type=internal", "external_ids:owner=them")
 
 
 def make_foreign_flows(host):
