@@ -11,6 +11,7 @@
 #include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
 #include "overlay/pipeline.h"
+#include "ovsdb/operation.h"
 #include "ovsdb/rows.h"
 #include "util.h"
 #include "uuid.h"
@@ -33,6 +34,7 @@ struct switchdb {
     uint64_t done;                  /* Of the last one that ended. */
     bool read_once;
     int64_t cfg_done;               /* What the last event told. */
+    char *error;                    /* See switchdb_error(). */
     const struct switchdb_events *events;
     void *aux;
 };
@@ -49,6 +51,7 @@ static bool tunnel_drifted(const struct switchdb *,
                            const struct ovsrec_interface *,
                            const struct tunnel *);
 static void finish_port(struct switchdb_port *);
+static void note_error(struct switchdb *);
 static const struct ovsrec_bridge *find_bridge(const struct switchdb *,
                                                const char *name);
 static const struct ovsrec_interface *find_interface(const struct switchdb *,
@@ -100,6 +103,7 @@ switchdb_destroy(struct switchdb *db)
     hmap_destroy(&db->by_name);
     ovsdb_idl_loop_destroy(&db->loop);
     free(db->bridge);
+    free(db->error);
     free(db);
 }
 
@@ -112,9 +116,12 @@ switchdb_run(struct switchdb *db)
     run_tracked(db);
 
     if (db->done < db->seqno && !db->loop.committing_txn) {
+        bool success = db->loop.cur_cfg == (int64_t) db->seqno;
+        if (success) {
+            switchdb_forget_error(db);
+        }
         db->done = db->seqno;
-        db->events->txn_done(db->seqno,
-                             db->loop.cur_cfg == (int64_t) db->seqno, db->aux);
+        db->events->txn_done(db->seqno, success, db->aux);
     }
 }
 
@@ -146,6 +153,19 @@ bool
 switchdb_contended(const struct switchdb *db)
 {
     return ovsdb_idl_is_lock_contended(db->idl);
+}
+
+const char *
+switchdb_error(const struct switchdb *db)
+{
+    return db->error;
+}
+
+void
+switchdb_forget_error(struct switchdb *db)
+{
+    free(db->error);
+    db->error = NULL;
 }
 
 const struct switchdb_port *
@@ -415,6 +435,7 @@ switchdb_commit(struct switchdb *db)
         seqno = ++db->seqno;
         db->loop.next_cfg = seqno;
     }
+    note_error(db);
     (void) ovsdb_idl_loop_commit_and_wait(&db->loop); /* switchdb_run() looks
                                                        * at how it ended. */
     db->txn = NULL;
@@ -423,6 +444,17 @@ switchdb_commit(struct switchdb *db)
         poll_immediate_wake();
     }
     return seqno;
+}
+
+/* The loop forgets the transaction and with it what the server said. */
+static void
+note_error(struct switchdb *db)
+{
+    struct ovsdb_idl_txn *txn = db->loop.committing_txn;
+    if (txn && ovsdb_idl_txn_commit(txn) == TXN_ERROR) {
+        free(db->error);
+        db->error = operation_error(ovsdb_idl_txn_get_error(txn));
+    }
 }
 
 /* A lock's name is an <id> (RFC 7047, section 3.1), without '-' and '.'; the
