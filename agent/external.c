@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "agent/external-rules.h"
 #include "agent/firewall.h"
+#include "agent/links.h"
 #include "agent/sysctl.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -375,6 +376,7 @@ make_link(struct external *x)
         .peer_name = x->link,
         .mac = mac,
         .mtu = x->mtu,
+        .group = links_group(x->bridge),
     };
     bool peer_exists;
     int error = here < 0 ? -errno : rtnl_veth_add(rtnl, &veth, &x->ifindex,
