@@ -349,14 +349,16 @@ endpoints_composed(struct endpoints *e, uint64_t txn_seqno)
     }
 }
 
-/* What the database refuses, a full one say, who waits is told.  What was never
- * up is given up; all else is written again. */
+/* What the database refuses, a full one say, is told to who waits.  What was
+ * never up is given up; all else is written again.  'port': what there is. */
 static void
-write_failed(struct endpoints *e, struct attachment *a, const char *error)
+write_failed(struct endpoints *e, struct attachment *a,
+             const struct switchdb_port *port, const char *error)
 {
     endpoints_opened(e, a);
     a->state = (a->state == S_WRITING ? S_NEW
                 : a->state == S_CLOSING ? S_CLOSE
+                : a->state == S_PORT && port && port->reopening ? S_OPEN
                 : a->state);
     hmapx_add(&e->todo, a);
     if (error && a->state == S_NEW && !a->row && !a->announced) {
@@ -380,15 +382,15 @@ endpoints_txn_done(struct endpoints *e, bool success, const char *error)
     HMAPX_FOR_EACH_SAFE (node, &e->inflight) {
         struct attachment *a = node->data;
         hmapx_delete(&e->inflight, node);
+        const struct switchdb_port *port = switchdb_find_port(e->db,
+                                                              a->ep.port);
         if (!success) {
-            write_failed(e, a, error);
+            write_failed(e, a, port, error);
             continue;
         }
         /* Ordinarily the row's change has told already; not if the row was
-         * what it should be. */
-        const struct switchdb_port *port = switchdb_find_port(e->db,
-                                                              a->ep.port);
-        if (port && a->state == S_WRITING) {
+         * what it should be: an agent that is gone may have written it. */
+        if (port && (a->state == S_WRITING || a->state == S_CLOSING)) {
             endpoints_port_changed(e, port);
         } else if (a->state == S_LEAVING) {
             a->row = port != NULL;

@@ -25,12 +25,15 @@ enum { RULES_DELAY_MS = 50, CHECK_MS = 2000 };
 
 /*
  *  wanted, link made     row there
- *  S_ABSENT ------------> S_PORT <---------------------------+
- *     ^                    | |  link lost or replaced        | type put back
- *     +--- not wanted: ----+ +---> S_CLOSE ---> S_CLOSING -> S_OPEN
- *          row deleted             closed by vswitchd; link made
+ *  S_ABSENT ------------> S_PORT <--------------------+
+ *     ^                    | |  link lost or replaced | closed by vswitchd;
+ *     +--- not wanted: ----+ +-----------------> S_CLOSE  link made
+ *          row deleted
+ *
+ * In S_CLOSE the row's type is one that does not exist, until in S_PORT it is
+ * put back.
  */
-enum state { S_ABSENT, S_PORT, S_CLOSE, S_CLOSING, S_OPEN };
+enum state { S_ABSENT, S_PORT, S_CLOSE };
 
 struct external {
     char *bridge, *port, *link;     /* The switch's end, the host's end. */
@@ -62,6 +65,7 @@ static bool is_free(const struct external *);
 static char *alias(const struct external *);
 static void find_link(struct external *);
 static char *make_link(struct external *);
+static void compose_reopening(struct external *);
 static void remove_host_side(struct external *);
 static char *apply(struct external *);
 static char *apply_settings(struct external *);
@@ -164,11 +168,6 @@ external_port_changed(struct external *x, const struct switchdb_port *port)
         x->ofport = ofport;
         x->ops->changed(x->aux);
     }
-    if (x->state == S_CLOSING && port->reopening && !port->ofport) {
-        set_problem(x, make_link(x));
-        x->state = S_OPEN;
-        x->dirty = true;
-    }
 }
 
 void
@@ -270,16 +269,41 @@ external_compose(struct external *x)
         free(settings);
         break;
     case S_CLOSE:
-        switchdb_close_port(x->db, x->port);
-        x->state = S_CLOSING;
-        break;
-    case S_OPEN:
-        switchdb_open_port(x->db, x->port);
-        x->state = S_PORT;
+        compose_reopening(x);
         break;
     case S_PORT:
-    case S_CLOSING:
+        if (x->ifindex) {
+            compose_reopening(x);
+        }
         break;
+    }
+}
+
+/* What the row says counts, not what was written: a transaction may have
+ * failed, and an earlier run of the agent may have ended half-way. */
+static void
+compose_reopening(struct external *x)
+{
+    const struct switchdb_port *port = switchdb_find_port(x->db, x->port);
+    if (!port) {
+        return;                     /* It has gone: external_port_gone(). */
+    }
+    if (x->state == S_CLOSE && !port->reopening) {
+        switchdb_close_port(x->db, x->port);
+        return;
+    }
+    if (x->state == S_CLOSE && !port->ofport) {
+        char *error = make_link(x);
+        set_problem(x, error);
+        if (error) {
+            x->check_at = time_msec() + CHECK_MS;
+            return;
+        }
+        x->state = S_PORT;
+        x->dirty = true;
+    }
+    if (x->state == S_PORT && port->reopening) {
+        switchdb_open_port(x->db, x->port);
     }
 }
 

@@ -535,6 +535,20 @@ bridge_differs(const struct switchdb *db, const struct ovsrec_bridge *br)
     return false;
 }
 
+/* After a reconnection the IDL may have thrown all rows away and read them
+ * again: of those that went meanwhile it does not tell. */
+static void
+sweep_ports(struct switchdb *db)
+{
+    struct switchdb_port *port;
+    HMAP_FOR_EACH_SAFE (port, uuid_node, &db->by_uuid) {
+        if (!ovsrec_interface_get_for_uuid(db->idl, &port->uuid)) {
+            db->events->port_gone(port, db->aux);
+            remove_port(db, port);
+        }
+    }
+}
+
 static void
 run_tracked(struct switchdb *db)
 {
@@ -549,6 +563,9 @@ run_tracked(struct switchdb *db)
     }
     const struct ovsrec_open_vswitch *ovs;
     OVSREC_OPEN_VSWITCH_FOR_EACH_TRACKED (ovs, db->idl) {
+        if (ovsrec_open_vswitch_is_new(ovs)) {
+            sweep_ports(db);
+        }
         /* It is tracked whenever a row that it refers to is. */
         bridge_changed = bridge_changed || ovsrec_open_vswitch_is_new(ovs)
             || ovsrec_open_vswitch_is_updated(

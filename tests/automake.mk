@@ -152,6 +152,19 @@ check-system: all
 	    WEFT_BUILD='$(abs_builddir)' $(PYTEST) $(PYTEST_FLAGS) .
 .PHONY: check-system
 
+# The fault suite again and again, each time with another long random walk.
+SOAK_MINUTES = 120
+SOAK_STEPS = 20000
+check-soak: all
+	@end=`expr \`date +%s\` + 60 \* $(SOAK_MINUTES)`; n=0; \
+	while test `date +%s` -lt $$end; do \
+	    n=`expr $$n + 1`; echo "== round $$n"; \
+	    (cd '$(srcdir)/tests/system' && WEFT_TEST_STEPS=$(SOAK_STEPS) \
+	        WEFT_BUILD='$(abs_builddir)' $(PYTEST) -q -s $(PYTEST_FLAGS) \
+	        faults) || exit 1; \
+	done; echo "$$n rounds, none failed"
+.PHONY: check-soak
+
 # --- benchmarks: print ratios, assert nothing on time; need root -----------
 BENCH_ATTACH = tests/bench/floor tests/bench/firstping
 BENCH_SCALE = tests/bench/scale_flows tests/bench/scale_load \

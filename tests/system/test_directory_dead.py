@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from directoryscene import (DOWN, NETWORKS, Scene, ghost_mac, host_gone,
-                            host_rows,
-                    knows, peers, said, update)
+                            host_rows, knows, peers, said, update)
 from host import wait_for
 from scene import shared_lab
 from weftlib import refused
