@@ -9,9 +9,13 @@
 #include "agent/networks.h"
 #include "overlay/compile.h"
 #include "packets.h"
+#include "timeval.h"
 #include "util.h"
 
-enum { MOVED_ADDRESSES_MAX = 64 };
+enum {
+    MOVED_ADDRESSES_MAX = 64,
+    WRITE_RETRY_MS = 500,           /* What the database refused. */
+};
 
 static void
 bridge_changed(void *a_)
@@ -80,10 +84,14 @@ static void
 txn_done(uint64_t seqno OVS_UNUSED, bool success, void *a_)
 {
     struct agent *a = a_;
+    const char *error = switchdb_error(a->db);
     if (!success) {
         tunnels_retry(a->tunnels);
+        if (error) {                /* Full, say: it will be for a while. */
+            a->write_at = time_msec() + WRITE_RETRY_MS;
+        }
     }
-    endpoints_txn_done(a->endpoints, success);
+    endpoints_txn_done(a->endpoints, success, error);
 }
 
 static void

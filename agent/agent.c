@@ -173,6 +173,9 @@ agent_wait(struct agent *a)
         }
     }
     switchdb_wait(a->db);
+    if (time_msec() < a->write_at) {
+        poll_timer_wait_until(a->write_at);
+    }
     ofswitch_wait(a->sw);
     tunnels_wait(a->tunnels);
     endpoints_wait(a->endpoints);
@@ -432,13 +435,17 @@ compose(struct agent *a)
 static void
 commit(struct agent *a)
 {
-    bool composing = switchdb_begin(a->db);
+    bool composing = (time_msec() >= a->write_at
+                      && switchdb_begin(a->db));
     if (composing) {
         compose(a);
     }
     uint64_t seqno = switchdb_commit(a->db);
     if (composing) {
         endpoints_composed(a->endpoints, seqno);
+        if (!seqno) {
+            switchdb_forget_error(a->db);   /* Nothing waits for it. */
+        }
     }
     seqno = ofswitch_commit(a->sw);
     endpoints_flows_sent(a->endpoints, seqno);

@@ -72,6 +72,7 @@ struct agent {
                                      * way out. */
     char *clean_error;
     long long int contended_since;  /* LLONG_MAX: the lock is ours. */
+    long long int write_at;         /* Not before, to the database. */
     struct reports reports;         /* For status. */
 };
 

@@ -370,8 +370,34 @@ endpoints_composed(struct endpoints *e, uint64_t txn_seqno)
     }
 }
 
+/* What the database refuses, a full one say, is told to who waits.  What was
+ * never up is given up; all else is written again.  'port': what there is. */
+static void
+write_failed(struct endpoints *e, struct attachment *a,
+             const struct switchdb_port *port, const char *error)
+{
+    endpoints_opened(e, a);
+    a->state = (a->state == S_WRITING ? S_NEW
+                : a->state == S_CLOSING ? S_CLOSE
+                : a->state == S_PORT && port && port->reopening ? S_OPEN
+                : a->state);
+    hmapx_add(&e->todo, a);
+    if (error && a->state == S_NEW && !a->row && !a->announced) {
+        free(a->failure);
+        a->failure = xasprintf("endpoint %s: the database refuses it: %s",
+                               a->ep.name, error);
+        attachment_leave(e, a);
+    } else if (error) {
+        char *text = xasprintf("endpoint %s: the database refuses the change: "
+                               "%s; weftd tries again", a->ep.name, error);
+        attachment_tell(&a->attachers, text);
+        attachment_tell(&a->detachers, text);
+        free(text);
+    }
+}
+
 void
-endpoints_txn_done(struct endpoints *e, bool success)
+endpoints_txn_done(struct endpoints *e, bool success, const char *error)
 {
     struct hmapx_node *node;
     HMAPX_FOR_EACH_SAFE (node, &e->inflight) {
@@ -380,12 +406,7 @@ endpoints_txn_done(struct endpoints *e, bool success)
         const struct switchdb_port *port = switchdb_find_port(e->db,
                                                               a->ep.port);
         if (!success) {
-            endpoints_opened(e, a);
-            a->state = (a->state == S_WRITING ? S_NEW
-                        : a->state == S_CLOSING ? S_CLOSE
-                        : a->state == S_PORT && port && port->reopening
-                        ? S_OPEN : a->state);
-            hmapx_add(&e->todo, a);
+            write_failed(e, a, port, error);
             continue;
         }
         /* Ordinarily the row's change has told already; not if the row was

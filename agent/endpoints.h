@@ -97,7 +97,8 @@ void endpoints_links_unknown(struct endpoints *);
 void endpoints_run(struct endpoints *);
 void endpoints_compose(struct endpoints *);             /* A txn is open. */
 void endpoints_composed(struct endpoints *, uint64_t txn_seqno);
-void endpoints_txn_done(struct endpoints *, bool success);
+/* 'error' is why it failed, or NULL: only because something came in between. */
+void endpoints_txn_done(struct endpoints *, bool success, const char *error);
 void endpoints_flows_sent(struct endpoints *, uint64_t seqno);
 /* There is no switch to wait for. */
 void endpoints_switch_lost(struct endpoints *);

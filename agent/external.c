@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "agent/external-rules.h"
 #include "agent/firewall.h"
+#include "agent/links.h"
 #include "agent/sysctl.h"
 #include "bitmap.h"
 #include "openvswitch/poll-loop.h"
@@ -460,6 +461,7 @@ make_link(struct external *x)
         .peer_name = x->link,
         .mac = mac,
         .mtu = x->mtu,
+        .group = links_group(x->bridge),
     };
     bool peer_exists;
     int error = here < 0 ? -errno : rtnl_veth_add(rtnl, &veth, &x->ifindex,

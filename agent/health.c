@@ -45,6 +45,10 @@ look_at_switch(const struct agent *a, struct svec *problems)
         svec_add_nocopy(problems, xasprintf(
             "no connection to the database %s: is ovsdb-server running?",
             a->settings->db));
+    } else if (switchdb_error(a->db)) {
+        svec_add_nocopy(problems, xasprintf(
+            "the database %s refuses changes: %s", a->settings->db,
+            switchdb_error(a->db)));
     } else if (!a->datapath) {
         svec_add(problems, "ovs-vswitchd has not said what it can do: is it "
                  "running?");

@@ -10,6 +10,7 @@
 #include "agent/netns.h"
 #include "agent/sysctl.h"
 #include "agent/tap.h"
+#include "hash.h"
 #include "overlay/address.h"
 #include "overlay/lease.h"
 #include "packets.h"
@@ -21,6 +22,10 @@ enum { DEFAULT_MTU = 1500 - VXLAN_OVERHEAD_IPV4 };
 /* Behind the 1024 of the default route that the same gateway's advertisements
  * bring: with that one, it would be in the way of ours. */
 enum { IPV6_METRIC = 1025 };
+
+/* Numbers of links_group(), which nobody else uses, nor does reaper.c. */
+#define GROUP_BASE UINT32_C(0x58000000)
+#define GROUP_MASK UINT32_C(0x00ffffff)
 
 /* What a namespace is given: the network's, and two default routes. */
 enum { ROUTES_MAX = NETWORK_ROUTES_MAX + 2 };
@@ -311,7 +316,9 @@ static void
 collect_orphan(const struct rtnl_link *link, void *aux_)
 {
     struct orphans_aux *aux = aux_;
-    if (!alias_matches(link, aux->bridge, NULL)
+    bool half_made = (!strcmp(link->kind, "veth") && !link->alias[0]
+                      && link->group == links_group(aux->bridge));
+    if (!(half_made || alias_matches(link, aux->bridge, NULL))
         || sset_contains(aux->ports, link->name)) {
         return;
     }
@@ -340,6 +347,12 @@ is_pair_in(struct rtnl *rtnl, const struct rtnl_link *link, int netns)
     int nsid;
     return (link->peer_nsid >= 0 && !rtnl_nsid(rtnl, netns, &nsid)
             && nsid == link->peer_nsid);
+}
+
+uint32_t
+links_group(const char *bridge)
+{
+    return GROUP_BASE | (hash_string(bridge, 0) & GROUP_MASK);
 }
 
 /* With 'endpoint' NULL, the part that all of the bridge have in common. */
@@ -381,12 +394,19 @@ make_tap(struct rtnl *rtnl, struct reaper *reaper, const char *bridge,
              && (!link.alias[0] || alias_matches(&link, bridge, ep->name)))) {
         (void) rtnl_link_del(rtnl, link.ifindex); /* Or the next fails. */
     }
-    int error = tap_make(ep->port, ep->owner);
+    int fd;
+    int error = tap_open(ep->port, &fd);
     if (error) {
         return xasprintf("could not make tap %s (/dev/net/tun): %s", ep->port,
                          ovs_strerror(-error));
     }
     error = configure_tap(rtnl, bridge, ep, mtu, ifindex);
+    if (!error && fd >= 0) {
+        error = tap_keep(fd, ep->owner);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
     if (error) {
         (void) rtnl_link_del(rtnl, *ifindex); /* It may be gone. */
         *ifindex = 0;
@@ -436,6 +456,7 @@ add_veth(struct rtnl *rtnl, const char *bridge, const struct endpoint *ep,
         .peer_name = ep->ifname,
         .mac = ep->mac,
         .mtu = mtu,
+        .group = links_group(bridge),
     };
     int error = rtnl_veth_add(rtnl, &veth, ifindex, inside, peer_exists);
     free(alias);

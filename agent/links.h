@@ -74,6 +74,8 @@ bool links_is_foreign(struct rtnl *, const char *bridge, const char *name,
 void links_set_mtu(struct rtnl *, const struct endpoint *, int ifindex,
                    int mtu);
 
+/* The IFLA_GROUP of a veth of 'bridge' that has not been given its alias. */
+uint32_t links_group(const char *bridge);
 
 /* Links of ours on 'bridge' whose name is not in 'ports'.  Owned array. */
 struct links_orphan {

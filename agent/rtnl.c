@@ -44,6 +44,9 @@ static struct nlmsghdr *put_link_flags(struct rtnl *, int ifindex,
 static void put_link_get(struct rtnl *, int ifindex, const char *name);
 static void put_veth(struct rtnl *, const struct rtnl_veth *);
 static void put_veth_end(struct nlmsghdr *, const char *name, int mtu);
+static int veth_add(struct rtnl *, const struct rtnl_veth *, int *ifindex,
+                    int *peer_ifindex, bool *peer_exists);
+static int host_up(struct rtnl *, int ifindex, const char *alias, bool born);
 static int link_get(struct rtnl *, struct rtnl_link *);
 static void link_reply(const struct nlmsghdr *, void *link);
 static void nsid_reply(const struct nlmsghdr *, void *nsid);
@@ -56,10 +59,26 @@ static int group_set(struct rtnl *, const int ifindexes[], size_t n,
  * mode of address generation at birth: the kernel passes over the one and
  * refuses the other.  It gets them by its index in a second sendmsg(); by its
  * name in the first one they would go to a link of somebody else's that has
- * the name already. */
+ * the name already.  A crash between the two leaves one that only its group
+ * tells from others'. */
 int
 rtnl_veth_add(struct rtnl *rtnl, const struct rtnl_veth *veth, int *ifindex,
               int *peer_ifindex, bool *peer_exists)
+{
+    int error = veth_add(rtnl, veth, ifindex, peer_ifindex, peer_exists);
+    struct rtnl_link link;
+    if (error == -EEXIST && veth->group
+        && !rtnl_link_get(rtnl, veth->name, &link)
+        && link.group == veth->group && !link.alias[0]) {
+        (void) rtnl_link_del(rtnl, link.ifindex);   /* Or the next fails. */
+        error = veth_add(rtnl, veth, ifindex, peer_ifindex, peer_exists);
+    }
+    return error;
+}
+
+static int
+veth_add(struct rtnl *rtnl, const struct rtnl_veth *veth, int *ifindex,
+         int *peer_ifindex, bool *peer_exists)
 {
     *ifindex = *peer_ifindex = 0;
     *peer_exists = false;
@@ -83,7 +102,7 @@ rtnl_veth_add(struct rtnl *rtnl, const struct rtnl_veth *veth, int *ifindex,
 
     /* The host's end before the peer's: then that one has a carrier, and sends
      * and answers, from the moment it is up. */
-    int error = rtnl_host_up(rtnl, link.ifindex, veth->alias);
+    int error = host_up(rtnl, link.ifindex, veth->alias, veth->group != 0);
     if (error) {
         /* The first error tells more than that of the way back. */
         (void) rtnl_link_del(rtnl, link.ifindex);
@@ -147,6 +166,13 @@ rtnl_veth_up(struct rtnl *rtnl, int ifindex)
 int
 rtnl_host_up(struct rtnl *rtnl, int ifindex, const char *alias)
 {
+    return host_up(rtnl, ifindex, alias, false);
+}
+
+/* 'born': it leaves the group that it was made in. */
+static int
+host_up(struct rtnl *rtnl, int ifindex, const char *alias, bool born)
+{
     if (ifindex <= 0 || strlen(alias) > ALIAS_MAX) {
         return -EINVAL;
     }
@@ -162,6 +188,9 @@ rtnl_host_up(struct rtnl *rtnl, int ifindex, const char *alias)
     nlh = put_link_flags(rtnl, ifindex, VETH_FLAGS, VETH_FLAGS);
     if (alias[0]) {
         mnl_attr_put_strz(nlh, IFLA_IFALIAS, alias);
+    }
+    if (born) {
+        mnl_attr_put_u32(nlh, IFLA_GROUP, 0);
     }
 
     /* A kernel without IPv6 has no such address either. */
@@ -356,6 +385,9 @@ put_veth(struct rtnl *rtnl, const struct rtnl_veth *veth)
     struct nlmsghdr *nlh = put_link(rtnl, RTM_NEWLINK,
                                     NLM_F_CREATE | NLM_F_EXCL, 0);
     put_veth_end(nlh, veth->name, veth->mtu);
+    if (veth->group) {
+        mnl_attr_put_u32(nlh, IFLA_GROUP, veth->group);
+    }
 
     struct nlattr *linkinfo = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
     mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");

@@ -52,6 +52,10 @@ struct rtnl_veth {
     const char *peer_name;
     struct eth_addr mac;
     int mtu;
+    uint32_t group;                 /* IFLA_GROUP of 'name' until it has its
+                                     * alias; 0: none of its own.  One that has
+                                     * been left in it, by a crash, is no
+                                     * obstacle. */
 };
 int rtnl_veth_add(struct rtnl *, const struct rtnl_veth *, int *ifindex,
                   int *peer_ifindex, bool *peer_exists);

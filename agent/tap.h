@@ -8,11 +8,14 @@
 
 #include <stdint.h>
 
-/* Makes a persistent tap 'name' in this process's namespace, which 'owner'
- * (UINT32_MAX: nobody in particular) may open besides root; or makes that of
- * the one that has the name.  One that a program has open is left as it is.
- * Returns 0 or a negative errno: -EINVAL if the name is that of another
- * device. */
-int tap_make(const char *name, uint32_t owner);
+/* Makes a tap 'name' in this process's namespace, which goes when '*fd' is
+ * closed; or opens the one that has the name.  One that a program has open is
+ * left as it is: then '*fd' is -1.  Returns 0 or a negative errno: -EINVAL if
+ * the name is that of another device. */
+int tap_open(const char *name, int *fd);
+/* It stays, and 'owner' (UINT32_MAX: nobody in particular) may open it besides
+ * root.  Not before it has the alias that tells whose it is: a crash leaves
+ * none that is nobody's. */
+int tap_keep(int fd, uint32_t owner);
 
 #endif /* agent/tap.h */

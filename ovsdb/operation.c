@@ -4,6 +4,7 @@
 #include "ovsdb/operation.h"
 
 #include "openvswitch/shash.h"
+#include "util.h"
 
 static struct json *
 make_op(const char *name, const char *table, const char *column,
@@ -105,4 +106,20 @@ operation_integer(const struct json *row, const char *column)
 {
     const struct json *value = operation_member(row, column, JSON_INTEGER);
     return value ? json_integer(value) : 0;
+}
+
+char *
+operation_error(const char *text)
+{
+    struct json *error = json_from_string(text);
+    char *said = NULL;
+    if (error->type == JSON_OBJECT) {
+        const char *details = operation_string(error, "details");
+        const char *reason = operation_string(error, "io-error");
+        said = xasprintf("%s%s%s", (details[0] ? details
+                                    : operation_string(error, "error")),
+                         reason[0] ? ": " : "", reason);
+    }
+    json_destroy(error);
+    return said ? said : xstrdup(text);
 }

@@ -35,4 +35,7 @@ long long int operation_count(const struct json *results, size_t i);
 const char *operation_string(const struct json *row, const char *column);
 long long int operation_integer(const struct json *row, const char *column);
 
+/* What a server says of a failed operation, of its <error> as text; owned. */
+char *operation_error(const char *text);
+
 #endif /* ovsdb/operation.h */

@@ -13,6 +13,7 @@
 #include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
 #include "overlay/pipeline.h"
+#include "ovsdb/operation.h"
 #include "ovsdb/rows.h"
 #include "ovsdb/switchport.h"
 #include "socket-util.h"
@@ -43,6 +44,7 @@ struct switchdb {
     bool read_once;
     int64_t cfg_done;               /* What the last event told. */
     struct uuid root;               /* Of the database's one row. */
+    char *error;                    /* See switchdb_error(). */
     const struct switchdb_events *events;
     void *aux;
 };
@@ -53,6 +55,7 @@ static bool protocols_are_ours(const struct ovsrec_bridge *);
 static void run_tracked(struct switchdb *);
 static void update_port(struct switchdb *, const struct uuid *);
 static void remove_port(struct switchdb *, struct switchdb_port *);
+static void note_error(struct switchdb *);
 static const struct ovsrec_bridge *find_bridge(const struct switchdb *,
                                                const char *name);
 static const struct ovsrec_interface *find_interface(const struct switchdb *,
@@ -106,6 +109,7 @@ switchdb_destroy(struct switchdb *db)
     ovsdb_idl_loop_destroy(&db->loop);
     free(db->bridge);
     free(db->remote);
+    free(db->error);
     free(db);
 }
 
@@ -144,9 +148,12 @@ switchdb_run(struct switchdb *db)
     run_tracked(db);
 
     if (db->done < db->seqno && !db->loop.committing_txn) {
+        bool success = db->loop.cur_cfg == (int64_t) db->seqno;
+        if (success) {
+            switchdb_forget_error(db);
+        }
         db->done = db->seqno;
-        db->events->txn_done(db->seqno,
-                             db->loop.cur_cfg == (int64_t) db->seqno, db->aux);
+        db->events->txn_done(db->seqno, success, db->aux);
     }
 }
 
@@ -181,6 +188,19 @@ bool
 switchdb_contended(const struct switchdb *db)
 {
     return ovsdb_idl_is_lock_contended(db->idl);
+}
+
+const char *
+switchdb_error(const struct switchdb *db)
+{
+    return db->error;
+}
+
+void
+switchdb_forget_error(struct switchdb *db)
+{
+    free(db->error);
+    db->error = NULL;
 }
 
 const struct switchdb_port *
@@ -473,6 +493,7 @@ switchdb_commit(struct switchdb *db)
         seqno = ++db->seqno;
         db->loop.next_cfg = seqno;
     }
+    note_error(db);
     (void) ovsdb_idl_loop_commit_and_wait(&db->loop); /* switchdb_run() looks
                                                        * at how it ended. */
     db->txn = NULL;
@@ -481,6 +502,17 @@ switchdb_commit(struct switchdb *db)
         poll_immediate_wake();
     }
     return seqno;
+}
+
+/* The loop forgets the transaction and with it what the server said. */
+static void
+note_error(struct switchdb *db)
+{
+    struct ovsdb_idl_txn *txn = db->loop.committing_txn;
+    if (txn && ovsdb_idl_txn_commit(txn) == TXN_ERROR) {
+        free(db->error);
+        db->error = operation_error(ovsdb_idl_txn_get_error(txn));
+    }
 }
 
 /* A lock's name is an <id> (RFC 7047, section 3.1), without '-' and '.'; the

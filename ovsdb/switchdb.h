@@ -75,6 +75,11 @@ bool switchdb_ready(const struct switchdb *);
 /* Does somebody else hold the lock, that is, serve this bridge? */
 bool switchdb_contended(const struct switchdb *);
 
+/* Why the database would not take what was sent last, or NULL: it took it, or
+ * it was another's change that came in between. */
+const char *switchdb_error(const struct switchdb *);
+void switchdb_forget_error(struct switchdb *);
+
 const struct switchdb_port *switchdb_find_port(const struct switchdb *,
                                                const char *name);
 

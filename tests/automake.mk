@@ -150,7 +150,7 @@ check-fuzz: $(FUZZ_TARGETS)
 
 # --- system: real Open vSwitch, hosts as namespaces; needs root ------------
 EXTRA_DIST += $(srcdir)/tests/system/*.py $(srcdir)/tests/system/*.c \
-	$(srcdir)/tests/system/faults/*.py
+	$(srcdir)/tests/system/faults/*.py $(srcdir)/tests/system/faults/*.c
 PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 PYTEST_FLAGS =
 check-system: all

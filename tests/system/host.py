@@ -374,6 +374,12 @@ class Host(Node):
             wait_for(lambda: not process_alive(pid, stat[2], proc), timeout,
                      f"{daemon} of {self.name} ends by {sig.name}", 0.005)
 
+    def forget_daemons(self):
+        """Those that have ended were to end: nobody complains of them."""
+        for daemon in list(self._running):
+            if not process_alive(*self._running[daemon], self.path("/proc")):
+                del self._running[daemon]
+
     def power_off(self):
         """Ends the host as if its plug were pulled.  It stays a peer."""
         self._running.clear()
@@ -413,10 +419,15 @@ class Host(Node):
         return ("ovs-vswitchd --pidfile --detach --no-chdir --log-file "
                 + shlex.join([*self.VSWITCHD, *args]))
 
+    def weftd_argv(self, *args):
+        """The command line of a weftd as it is on this host."""
+        argv = ["weftd", *self.DATAPATH, f"--name={self.name}"]
+        if self.lab.directory:
+            argv += self.lab.directory.weftd_options(self)
+        return [*argv, *map(str, args)]
+
     def _weftd_script(self, *args, plain=False):
-        usual = [] if plain else [*self.DATAPATH, f"--name={self.name}"]
-        if self.lab.directory and not plain:
-            usual += self.lab.directory.weftd_options(self)
+        usual = [] if plain else self.weftd_argv()[1:]
         return ("weftd --pidfile --detach --no-chdir --log-file "
                 + shlex.join([*usual, *args]))
 

@@ -92,3 +92,22 @@ def tunnels(host):
     """Peer to its row of `weft peer list`, without the host itself."""
     return {row["name"]: row for row in host.weft_json("peer", "list")
             if "bfd" in row}
+
+
+def synced(host):
+    """The agent has compared the switch with what it wants."""
+    wait_for(lambda: "flows read" in host.log().rpartition("opened log")[2],
+             5, f"{host.name}'s agent has read the switch")
+
+
+def flow_ages(host):
+    """Flow to its age in seconds."""
+    text = host.ovs_ofctl("dump-flows", "br-weft")
+    found = {}
+    for line in text.splitlines():
+        match = re.match(r" *(cookie=\S+) duration=([\d.]+)s, (table=\S+) "
+                         r".*?(priority=.*)", line)
+        if match and not match[1].startswith(LEARNED):
+            found[match[1] + match[3] + match[4]] = float(match[2])
+    assert found
+    return found

@@ -413,7 +413,7 @@ def model(host):
             "--columns=name,fail_mode,protocols,datapath_type,controller,"
             "external_ids", "list", "Bridge", "br-weft").split("\n"),
         "links": links(host),
-        "rules": host.sh("nft -s list ruleset").splitlines(),
+        "rules": rules(host),
         "inside": [f"{e['name']} {line}"
                    for e in sorted(host.weft_json("endpoint", "list"),
                                    key=lambda e: e["name"])
@@ -496,6 +496,12 @@ def links(host):
             up = "UP" in link["flags"]
             found.append(f"{name} mtu {link['mtu']} up {up} {addresses}")
     return sorted(found)
+
+
+def rules(host):
+    """Whichever table was made first."""
+    tables = re.split("(?m)^(?=table )", host.sh("nft -s list ruleset"))
+    return [line for table in sorted(tables) for line in table.splitlines()]
 
 
 def inside(host, endpoint):
