@@ -256,3 +256,32 @@ def test_the_switch_restarts_while_the_agent_is_away(scene):
     wait_same(a, wanted)
     wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
              "they ping again")
+
+
+@pytest.mark.guests
+def test_vswitchd_is_killed(scene):
+    a = scene.a
+    wanted = state_of_switch(a)
+    a.kill_vswitchd()
+    wait_for(lambda: "ovs-vswitchd running" in problems(a), SOON,
+             "status tells")
+    a.start_vswitchd()
+    wait_same(a, wanted)
+    wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
+             "they ping again")
+    wait_for(lambda: a.status()["healthy"], SOON, "all is well")
+    if a.lends_underlay:
+        assert f"{a.address}/24" in a.ip("addr", "show", "br-phy")
+        assert a.address not in a.ip("addr", "show", "eth0")
+
+
+@pytest.mark.guests
+def test_no_packet_is_lost_without_the_database(scene):
+    """They may be late: vswitchd looks for its database first."""
+    a = scene.a
+    with scene.a1.pinger(scene.b1.ip4, timeout=10) as pinger:
+        a.kill_ovsdb()
+        wait_for(lambda: "no connection" in problems(a), SOON, "it is down")
+        a.start_ovsdb()
+        pinger.wait_answer(100)
+    assert pinger.lost == []
