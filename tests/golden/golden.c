@@ -200,6 +200,19 @@ print_table_page(const struct pipeline_table_info *t, const char *flows)
     printf("```\n");
 }
 
+/* What the registers' numbers mean in table refused. */
+static void
+print_refusals(void)
+{
+    printf("\nReasons; those in brackets are what ordinary systems send, which "
+           "is ignored:\n\n");
+    for (const struct refusal_info *r = refusals; r->key; r++) {
+        bool ignored = r->kind == REFUSAL_KIND_IGNORED;
+        printf("- %d, %s%s%s: %s\n", r->id, ignored ? "(" : "", r->title,
+               ignored ? ")" : "", r->what);
+    }
+}
+
 static void
 print_page(const char *flows)
 {
@@ -227,6 +240,7 @@ print_page(const char *flows)
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
         print_table_page(t, flows);
     }
+    print_refusals();
 }
 
 int
