@@ -208,8 +208,10 @@ print_refusals(void)
            "is ignored:\n\n");
     for (const struct refusal_info *r = refusals; r->key; r++) {
         bool ignored = r->kind == REFUSAL_KIND_IGNORED;
-        printf("- %d, %s%s%s: %s\n", r->id, ignored ? "(" : "", r->title,
-               ignored ? ")" : "", r->what);
+        char *line = xasprintf("- %d, %s%s%s: %s", r->id, ignored ? "(" : "",
+                               r->title, ignored ? ")" : "", r->what);
+        print_wrapped(line);
+        free(line);
     }
 }
 
@@ -217,8 +219,8 @@ static void
 print_page(const char *flows)
 {
     printf("<!-- SPDX-License-Identifier: Apache-2.0 -->\n"
-           "<!-- Generated from overlay/pipeline.def and "
-           "tests/golden/page.conf by `make golden-update`. -->\n"
+           "<!-- Generated from overlay/pipeline.def, overlay/refusal.def "
+           "and tests/golden/page.conf by `make golden-update`. -->\n"
            "# The pipeline\n\n"
            "The OpenFlow tables of the bridge, in the order a packet sees "
            "them. The flows are\nthose of one host with two endpoints on "

@@ -111,7 +111,9 @@ def test_endpoint_list(hosta):
 
 def test_endpoint_show(hosta):
     made = attach(hosta, "web", "--network", "blue")
-    assert show(hosta, "endpoint show web") == made
+    shown = show(hosta, "endpoint show web")
+    assert not any(shown.pop("refused").values()) and shown.pop("ignored")
+    assert shown == made
     assert made["netns"] == "/run/netns/web"
     assert "pink" in refused(hosta, "endpoint", "show", "pink")
 
