@@ -204,8 +204,8 @@ print_table_page(const struct pipeline_table_info *t, const char *flows)
 static void
 print_refusals(void)
 {
-    printf("\nReasons; those in brackets are what ordinary systems send, which "
-           "is ignored:\n\n");
+    printf("\nReasons; those in brackets are what ordinary systems send, "
+           "which is ignored:\n\n");
     for (const struct refusal_info *r = refusals; r->key; r++) {
         bool ignored = r->kind == REFUSAL_KIND_IGNORED;
         char *line = xasprintf("- %d, %s%s%s: %s", r->id, ignored ? "(" : "",
