@@ -257,6 +257,7 @@ agent_rules_changed(void *a_)
 {
     struct agent *a = a_;
     external_rules_changed(a->external);
+    portguard_rules_changed(a->portguard);
     if (a->underlay) {
         underlay_rules_changed(a->underlay);
     }

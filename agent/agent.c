@@ -80,6 +80,7 @@ agent_init(struct agent *a, const struct settings *settings,
     a->rules_monitor = firewall_monitor_create(base, agent_rules_changed, a);
     a->zones = zones_create();
     a->upcalls = upcalls_create();
+    a->portguard = portguard_create();
     a->gateway = gateway_create(a->endpoints, a->sw);
     if (settings->underlay) {
         a->underlay = underlay_create(settings->underlay,
@@ -95,6 +96,7 @@ agent_finish(struct agent *a)
     gateway_destroy(a->gateway);
     zones_destroy(a->zones);
     upcalls_destroy(a->upcalls);
+    portguard_destroy(a->portguard);
     firewall_monitor_destroy(a->rules_monitor);
     external_destroy(a->external);
     plan_finish(&a->external_share);
@@ -140,6 +142,10 @@ agent_run(struct agent *a)
     }
     if (a->adopted && !a->leaving) {
         external_run(a->external);
+        if (portguard_run(a->portguard)) {
+            agent_report(a, "somebody changed the table inet weft-ports of "
+                         "nftables: put right");
+        }
     }
     gateway_run(a->gateway);
     if (a->datapath && !strcmp(a->datapath, "system")) {
@@ -178,6 +184,7 @@ agent_wait(struct agent *a)
     }
     if (a->adopted && !a->leaving) {
         external_wait(a->external);
+        portguard_wait(a->portguard);
     }
     if (a->contended_since != LLONG_MAX) {
         poll_timer_wait_until(a->contended_since + CONTENDED_MAX_MS);
@@ -295,6 +302,7 @@ decide_datapath(struct agent *a)
     }
     endpoints_set_netdev(a->endpoints, !strcmp(a->datapath, "netdev"));
     external_set_netdev(a->external, !strcmp(a->datapath, "netdev"));
+    portguard_want(a->portguard, !strcmp(a->datapath, "netdev"));
     if (directory_list(a->directory)) {     /* Compiled for the other one. */
         networks_update(a);
         endpoints_set_list(a->endpoints, directory_list(a->directory),
@@ -373,6 +381,7 @@ compose_cleanup(struct agent *a)
     }
     a->cleaned = true;
     external_cleanup(a->external);
+    portguard_cleanup(a->portguard);
     if (switchdb_bridge_state(a->db, "") != BRIDGE_FOREIGN) {
         switchdb_del_bridge(a->db, a->settings->bridge);
     }

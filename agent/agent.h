@@ -16,6 +16,7 @@
 #include "agent/gateway.h"
 #include "agent/kernel.h"
 #include "agent/ofswitch.h"
+#include "agent/portguard.h"
 #include "agent/reaper.h"
 #include "agent/reports.h"
 #include "agent/remotes.h"
@@ -45,6 +46,7 @@ struct agent {
     struct zones *zones;
     bool zones_unknown;             /* To be told to vswitchd. */
     struct upcalls *upcalls;
+    struct portguard *portguard;
     struct underlay *underlay;      /* NULL without --underlay. */
     struct directory *directory;
     struct filewatch *filewatch;    /* Where the list comes from: one of these

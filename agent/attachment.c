@@ -162,7 +162,21 @@ routes_are_due(const struct endpoints *e, const struct attachment *a)
 {
     const struct network *net = attachment_network(e, a);
     return (net && a->ifindex && !a->ep.tap && !a->ep.dhcp
-            && a->routes != hash_routes(net));
+            && (a->renew || a->routes != hash_routes(net)));
+}
+
+int
+attachment_mtu(const struct endpoints *e, const struct attachment *a)
+{
+    return a->ep.mtu ? a->ep.mtu : e->mtu;
+}
+
+void
+attachment_renew(struct endpoints *e, struct attachment *a)
+{
+    a->renew = true;
+    a->routes_failed = 0;
+    attachment_check_link(e, a);
 }
 
 /* Not at once: a new gateway is not asked for before the switch has its flows,
@@ -186,10 +200,14 @@ update_routes(struct endpoints *e, struct attachment *a)
         free(error);                /* Its link goes with it: we hear. */
         return;
     }
-    error = links_update_routes(kernel_rtnl(e->kernel), &a->ep, net, netns,
-                                a->ifindex);
+    struct rtnl *rtnl = kernel_rtnl(e->kernel);
+    error = (a->renew
+             ? links_renew(rtnl, &a->ep, net, netns, a->ifindex,
+                           attachment_mtu(e, a), e->netdev)
+             : links_update_routes(rtnl, &a->ep, net, netns, a->ifindex));
     close(netns);
     if (!error) {
+        a->renew = false;
         a->routes = hash_routes(net);
         a->routes_failed = 0;
         return;
@@ -319,14 +337,47 @@ attachment_finish_leaving(struct endpoints *e, struct attachment *a)
     attachment_destroy(e, a);
 }
 
-/* A pid is used again, by a process that nobody asked to attach. */
+/* A pid is used again, by a process that nobody asked to attach; and whoever
+ * owns the directory of a symbolic link can have it lead elsewhere.  A name of
+ * NETNS_DIR is root's alone to give: the namespace that has it is the one that
+ * was asked for. */
+bool
+attachment_is_netns(const struct attachment *a, int netns)
+{
+    if (netns_is_name(a->ep.netns)) {
+        return true;
+    }
+    struct netns_id id;
+    return (!netns_id(netns, &id)
+            && (!a->ep.netns_ino || id.ino == a->ep.netns_ino)
+            && (!a->netns_id.ino || netns_id_equal(&id, &a->netns_id)));
+}
+
+/* The path may lead elsewhere since; then it is never followed again. */
+void
+attachment_find_netns(struct endpoints *e, struct attachment *a)
+{
+    if (!a->ifindex || a->ep.tap || netns_is_name(a->ep.netns)) {
+        return;
+    }
+    char *error = NULL;
+    int netns = netns_open(a->ep.netns, &error);
+    free(error);
+    if (netns < 0) {
+        return;
+    }
+    if (!links_is_inside(kernel_rtnl(e->kernel), a->ifindex, netns)
+        || netns_id(netns, &a->netns_id)) {
+        a->netns_id = (struct netns_id) { .ino = 1 };   /* Nobody's. */
+    }
+    close(netns);
+}
+
 static int
 open_netns(const struct attachment *a, char **errorp)
 {
     int fd = netns_open(a->ep.netns, errorp);
-    struct netns_id id;
-    if (fd >= 0 && a->ep.netns_ino
-        && (netns_id(fd, &id) || id.ino != a->ep.netns_ino)) {
+    if (fd >= 0 && !attachment_is_netns(a, fd)) {
         *errorp = xasprintf("%s is another namespace now", a->ep.netns);
         close(fd);
         fd = -1;
@@ -352,6 +403,9 @@ attachment_make_link(struct endpoints *e, struct attachment *a)
     char *error = NULL;
     if (a->netns < 0 && !a->ep.tap) {
         a->netns = open_netns(a, &error);
+        if (a->netns >= 0 && netns_id(a->netns, &a->netns_id)) {
+            a->netns_id.ino = 0;
+        }
     }
     if (!error) {
         error = links_make(kernel_rtnl(e->kernel), e->reaper, e->bridge,
@@ -376,6 +430,19 @@ attachment_make_link(struct endpoints *e, struct attachment *a)
     attachment_leave(e, a);
 }
 
+static void
+remove_rest(struct endpoints *e, const struct attachment *a)
+{
+    char *error = NULL;
+    int netns = a->ep.tap ? -1 : open_netns(a, &error);
+    free(error);
+    if (netns >= 0) {
+        links_remove_rest(kernel_rtnl(e->kernel), e->bridge, &a->ep, netns,
+                          a->ifindex);
+        close(netns);
+    }
+}
+
 /* Something happened to the host's end of the link, or its routes are due. */
 void
 attachment_check_link(struct endpoints *e, struct attachment *a)
@@ -387,6 +454,10 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
     int ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
     if (ifindex && ifindex == a->ifindex) {
         (void) rtnl_veth_up(kernel_rtnl(e->kernel), ifindex);
+        int mtu = attachment_mtu(e, a);
+        if (mtu) {
+            links_set_mtu(kernel_rtnl(e->kernel), &a->ep, ifindex, mtu);
+        }
         if (routes_are_due(e, a)) {
             update_routes(e, a);
         }
@@ -397,6 +468,7 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
         attachment_check_soon(e, a, WRITING_DELAY_MS);
         return;                     /* When its row is there. */
     }
+    remove_rest(e, a);
     a->ifindex = 0;
     if (a->state == S_NEW) {
         return;                     /* It is made before the row is written. */

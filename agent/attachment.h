@@ -9,6 +9,7 @@
 
 #include "agent/endpoints.h"
 #include "agent/gather.h"
+#include "agent/netns.h"
 #include "agent/retired.h"
 #include "hmapx.h"
 #include "openvswitch/list.h"
@@ -53,6 +54,8 @@ struct attachment {
     struct endpoint ep;
     enum state state;
     int netns;                      /* fd, until the link is made; or -1. */
+    struct netns_id netns_id;       /* Where its link is; all zero: not
+                                     * known. */
     int ifindex;                    /* Of the host's end; 0: none. */
     bool row;                       /* Is in the database. */
     bool announced;
@@ -62,6 +65,8 @@ struct attachment {
     uint32_t routes;                /* Hash of what it was given them by; 0:
                                      * not known. */
     int routes_failed;              /* How often in a row. */
+    bool carrier_lost;              /* Since it was up. */
+    bool renew;                     /* What is inside may lack something. */
     uint32_t vni;                   /* 0: its network is not listed. */
     uint32_t registered;            /* The VNI that the registrar was told; 0:
                                      * it was not. */
@@ -132,6 +137,14 @@ void attachment_set_problem(struct attachment *, char *problem); /* Takes it
 /* Its network, or NULL. */
 const struct network *attachment_network(const struct endpoints *,
                                          const struct attachment *);
+/* Of one of an earlier run, with its link: where that ends. */
+void attachment_find_netns(struct endpoints *, struct attachment *);
+/* Does the fd 'netns', that its path led to, stand for its namespace? */
+bool attachment_is_netns(const struct attachment *, int netns);
+/* What its link's MTU should be; 0: it is not known yet. */
+int attachment_mtu(const struct endpoints *, const struct attachment *);
+/* Its namespace may have lost some of what it was given. */
+void attachment_renew(struct endpoints *, struct attachment *);
 /* What its namespace should know of its network may have changed. */
 void attachment_routes_changed(struct endpoints *, struct attachment *);
 void attachment_set_ofport(struct endpoints *, struct attachment *,

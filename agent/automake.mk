@@ -11,8 +11,10 @@ weftd_SOURCES = \
 	agent/commands.def \
 	agent/control.c agent/control.h \
 	agent/control-commands.h \
+	agent/control-client.c agent/control-client.h \
 	agent/control-endpoints.c \
 	agent/control-show.c \
+	agent/control-socket.c agent/control-socket.h \
 	agent/directory.c agent/directory.h \
 	agent/endpoints.c agent/endpoints.h \
 	agent/external.c agent/external.h \
@@ -39,6 +41,7 @@ weftd_SOURCES = \
 	agent/ofswitch-encode.c agent/ofswitch-encode.h \
 	agent/ofswitch-questions.c agent/ofswitch-questions.h \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
+	agent/portguard.c agent/portguard.h \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
 	agent/registrar.c agent/registrar.h \

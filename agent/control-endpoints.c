@@ -227,7 +227,7 @@ control_attach_many(struct unixctl_conn *conn, int argc, const char *argv[],
     for (int line = 1; rest && line <= ATTACH_LINES_MAX; line++) {
         attach_line(c, t, strsep(&rest, "\n"), line);
     }
-    if (rest) {
+    if (rest && *rest) {
         ticket_fail(t, ATTACH_LINES_MAX + 1, "and the lines after it are too "
                     "many for one list");
     }

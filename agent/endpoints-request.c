@@ -37,6 +37,14 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
     if (!error) {
         error = admit(e, req, path, netns, host, &ep, &existing);
     }
+    if (existing && netns >= 0) {
+        const struct attachment *a = attachment_find(e, existing->name);
+        if (a && !attachment_is_netns(a, netns)) {
+            error = xasprintf("endpoint %s is in the namespace that this was "
+                              "before: detach it first", existing->name);
+            existing = NULL;
+        }
+    }
     free(path);
 
     if (error || existing) {
@@ -47,11 +55,15 @@ endpoints_attach(struct endpoints *e, const struct attach_request *req,
         return;
     }
     struct netns_id id;
-    if (!strncmp(ep.netns, "/proc/", 6) && !netns_id(netns, &id)) {
+    if (req->tap || netns_id(netns, &id)) {
+        id = (struct netns_id) { .ino = 0 };
+    }
+    if (!strncmp(ep.netns, "/proc/", 6)) {
         ep.netns_ino = id.ino;
     }
     struct attachment *a = attachment_create(e, &ep, S_NEW);
     a->netns = netns;
+    a->netns_id = id;
     a->explicit_mac = !eth_addr_is_zero(req->mac);
     attachment_add_waiter(&a->attachers, w);
     if (!e->registrar) {
@@ -156,6 +168,9 @@ attach_existing(struct endpoints *e, const struct endpoint *existing,
     struct attachment *a = (existing ? attachment_find(e, existing->name)
                             : NULL);
     if (!a || a->state == S_UP) {
+        if (a && !error) {
+            attachment_renew(e, a);
+        }
         answer(w, error);
     } else if (a->state == S_LEAVING) {
         answer(w, xasprintf("endpoint %s is being detached: try again",

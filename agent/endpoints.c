@@ -221,10 +221,26 @@ endpoints_link_changed(struct endpoints *e, const struct rtnl_link *link,
                        bool deleted)
 {
     struct attachment *a = find_port(e, link->name);
-    if (!a || !a->ifindex || a->state == S_LEAVING) {
+    const char *owner = a ? NULL : links_owner(link, e->bridge);
+    bool renamed = false;
+    if (owner) {
+        a = attachment_find(e, owner);
+        renamed = a && a->ifindex == link->ifindex;
+    }
+    if (!a || !a->ifindex || a->state == S_LEAVING || (owner && !renamed)) {
         return;
     }
-    if (deleted || link->ifindex != a->ifindex || !(link->flags & IFF_UP)) {
+    int mtu = attachment_mtu(e, a);
+    if (renamed || deleted || link->ifindex != a->ifindex
+        || !(link->flags & IFF_UP) || (mtu && link->mtu != mtu)) {
+        attachment_check_soon(e, a, LINK_CHECK_DELAY_MS);
+    }
+    /* Set down and up again inside, it has lost most of what it had. */
+    if (!(link->flags & IFF_RUNNING)) {
+        a->carrier_lost = a->carrier_lost || a->state == S_UP;
+    } else if (a->carrier_lost) {
+        a->carrier_lost = false;
+        a->renew = true;
         attachment_check_soon(e, a, LINK_CHECK_DELAY_MS);
     }
 }
@@ -356,19 +372,20 @@ endpoints_txn_done(struct endpoints *e, bool success)
     HMAPX_FOR_EACH_SAFE (node, &e->inflight) {
         struct attachment *a = node->data;
         hmapx_delete(&e->inflight, node);
+        const struct switchdb_port *port = switchdb_find_port(e->db,
+                                                              a->ep.port);
         if (!success) {
             endpoints_opened(e, a);
             a->state = (a->state == S_WRITING ? S_NEW
                         : a->state == S_CLOSING ? S_CLOSE
-                        : a->state);
+                        : a->state == S_PORT && port && port->reopening
+                        ? S_OPEN : a->state);
             hmapx_add(&e->todo, a);
             continue;
         }
         /* Ordinarily the row's change has told already; not if the row was
-         * what it should be. */
-        const struct switchdb_port *port = switchdb_find_port(e->db,
-                                                              a->ep.port);
-        if (port && a->state == S_WRITING) {
+         * what it should be: an agent that is gone may have written it. */
+        if (port && (a->state == S_WRITING || a->state == S_CLOSING)) {
             endpoints_port_changed(e, port);
         } else if (a->state == S_LEAVING) {
             a->row = port != NULL;
@@ -594,6 +611,7 @@ adopt(struct endpoints *e, const struct switchdb_port *port)
     a->displaced = a->ep.moved_to != NULL;
     attachment_set_ofport(e, a, port->reopening ? 0 : port->ofport);
     a->ifindex = links_find(kernel_rtnl(e->kernel), e->bridge, &a->ep);
+    attachment_find_netns(e, a);
     attachment_update_share(e, a);
     if (!a->ifindex) {
         /* So that attachment_check_link() takes its course. */

@@ -41,19 +41,37 @@ put_publishes(struct ds *s, const struct external_publish *p, size_t n)
     }
 }
 
+/* What no workload may say to the host, nor by it to others. */
+static void
+put_guard(struct ds *s, const char *link, const uint16_t tunnels[],
+          size_t n_tunnels)
+{
+    ds_put_cstr(s, "  chain guard {\n"
+                "    type filter hook prerouting priority -300;\n");
+    /* A switch whose zone is full sends new connections on untranslated.
+     * Published ports want route_localnet; no workload is to reach what
+     * listens on 127.0.0.1 for the host alone. */
+    ds_put_format(s, "    iifname \"%s\" ip saddr != "TRANSIT_SUBNET4" drop\n"
+                  "    iifname \"%s\" ip6 saddr != "TRANSIT_SUBNET6" drop\n"
+                  "    iifname \"%s\" ip daddr 127.0.0.0/8 drop\n",
+                  link, link, link);
+    /* It would arrive from this host's address, as if this host's switch had
+     * sent it: any frame, into any network. */
+    ds_put_format(s, "    iifname \"%s\" udp dport { ", link);
+    for (size_t i = 0; i < n_tunnels; i++) {
+        ds_put_format(s, "%s%d", i ? ", " : "", tunnels[i]);
+    }
+    ds_put_cstr(s, " } drop\n  }\n");
+}
+
 char *
 external_rules(const char *link, bool drop4, bool drop6,
-               const struct external_publish *publishes, size_t n)
+               const struct external_publish *publishes, size_t n,
+               const uint16_t tunnels[], size_t n_tunnels)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_cstr(&s, EXTERNAL_RULES_NONE"table inet weft {\n"
-                "  chain guard {\n"
-                "    type filter hook prerouting priority -300;\n");
-    /* Published ports want route_localnet; no workload is to reach what
-     * listens on 127.0.0.1 for the host alone. */
-    ds_put_format(&s, "    iifname \"%s\" ip daddr 127.0.0.0/8 drop\n"
-                  "    iifname \"%s\" ip saddr 127.0.0.0/8 drop\n"
-                  "  }\n", link, link);
+    ds_put_cstr(&s, EXTERNAL_RULES_NONE"table inet weft {\n");
+    put_guard(&s, link, tunnels, n_tunnels);
     ds_put_cstr(&s, "  chain prerouting {\n"
                 "    type nat hook prerouting priority -100;\n");
     put_publishes(&s, publishes, n);

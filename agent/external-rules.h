@@ -23,9 +23,11 @@ const struct external_setting *external_setting(size_t i);
 #define SYSCTL_ACCEPT_RA "ipv6/conf/%s/accept_ra"
 
 /* nft's commands that make our table what it should be.  'drop4' and 'drop6':
- * forwarding was off before, so nothing but ours is to be forwarded.  Owned. */
+ * forwarding was off before, so nothing but ours is to be forwarded; 'tunnels':
+ * the UDP ports that hosts take tunnels at, at least one.  Owned. */
 char *external_rules(const char *link, bool drop4, bool drop6,
-                     const struct external_publish *, size_t n);
+                     const struct external_publish *, size_t n,
+                     const uint16_t tunnels[], size_t n_tunnels);
 
 #define EXTERNAL_RULES_NONE "add table inet weft\ndelete table inet weft\n"
 

@@ -10,6 +10,7 @@
 #include "agent/external-rules.h"
 #include "agent/firewall.h"
 #include "agent/sysctl.h"
+#include "bitmap.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "overlay/address.h"
@@ -24,12 +25,15 @@ enum { RULES_DELAY_MS = 50, CHECK_MS = 2000 };
 
 /*
  *  wanted, link made     row there
- *  S_ABSENT ------------> S_PORT <---------------------------+
- *     ^                    | |  link lost or replaced        | type put back
- *     +--- not wanted: ----+ +---> S_CLOSE ---> S_CLOSING -> S_OPEN
- *          row deleted             closed by vswitchd; link made
+ *  S_ABSENT ------------> S_PORT <--------------------+
+ *     ^                    | |  link lost or replaced | closed by vswitchd;
+ *     +--- not wanted: ----+ +-----------------> S_CLOSE  link made
+ *          row deleted
+ *
+ * In S_CLOSE the row's type is one that does not exist, until in S_PORT it is
+ * put back.
  */
-enum state { S_ABSENT, S_PORT, S_CLOSE, S_CLOSING, S_OPEN };
+enum state { S_ABSENT, S_PORT, S_CLOSE };
 
 struct external {
     char *bridge, *port, *link;     /* The switch's end, the host's end. */
@@ -48,6 +52,8 @@ struct external {
     char *rules;                    /* What is installed, as nft lists it. */
     struct external_publish *publishes;     /* Owned. */
     size_t n_publishes;
+    uint16_t *tunnels;              /* Owned.  UDP ports, in order. */
+    size_t n_tunnels;
     struct smap before;             /* Settings that we changed. */
     char *problem, *foreign;
     struct switchdb *db;
@@ -61,6 +67,7 @@ static bool is_free(const struct external *);
 static char *alias(const struct external *);
 static void find_link(struct external *);
 static char *make_link(struct external *);
+static void compose_reopening(struct external *);
 static void remove_host_side(struct external *);
 static char *apply(struct external *);
 static char *apply_settings(struct external *);
@@ -98,6 +105,7 @@ external_destroy(struct external *x)
         free(x->link);
         free(x->rules);
         free(x->publishes);
+        free(x->tunnels);
         smap_destroy(&x->before);
         free(x->problem);
         free(x->foreign);
@@ -147,6 +155,35 @@ external_set_publishes(struct external *x, const struct external_publish *p,
 }
 
 void
+external_set_list(struct external *x, const struct peerlist *list)
+{
+    unsigned long *is_tunnel = bitmap_allocate(UINT16_MAX + 1);
+    bitmap_set1(is_tunnel, VXLAN_PORT);
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &list->peers) {
+        const struct peer *peer = node->data;
+        bitmap_set1(is_tunnel, peer->port ? peer->port : VXLAN_PORT);
+    }
+    size_t n = 0, port;
+    uint16_t *ports = xmalloc(bitmap_count1(is_tunnel, UINT16_MAX + 1)
+                              * sizeof *ports);
+    BITMAP_FOR_EACH_1 (port, UINT16_MAX + 1, is_tunnel) {
+        ports[n++] = port;
+    }
+    bitmap_free(is_tunnel);
+    if (n == x->n_tunnels && !memcmp(ports, x->tunnels, n * sizeof *ports)) {
+        free(ports);
+        return;
+    }
+    free(x->tunnels);
+    x->tunnels = ports;
+    x->n_tunnels = n;
+    free(x->rules);
+    x->rules = NULL;
+    x->dirty = true;
+}
+
+void
 external_port_changed(struct external *x, const struct switchdb_port *port)
 {
     if (strcmp(port->name, x->port)) {
@@ -162,11 +199,6 @@ external_port_changed(struct external *x, const struct switchdb_port *port)
     if (x->ofport != ofport) {
         x->ofport = ofport;
         x->ops->changed(x->aux);
-    }
-    if (x->state == S_CLOSING && port->reopening && !port->ofport) {
-        set_problem(x, make_link(x));
-        x->state = S_OPEN;
-        x->dirty = true;
     }
 }
 
@@ -269,16 +301,41 @@ external_compose(struct external *x)
         free(settings);
         break;
     case S_CLOSE:
-        switchdb_close_port(x->db, x->port);
-        x->state = S_CLOSING;
-        break;
-    case S_OPEN:
-        switchdb_open_port(x->db, x->port);
-        x->state = S_PORT;
+        compose_reopening(x);
         break;
     case S_PORT:
-    case S_CLOSING:
+        if (x->ifindex) {
+            compose_reopening(x);
+        }
         break;
+    }
+}
+
+/* What the row says counts, not what was written: a transaction may have
+ * failed, and an earlier run of the agent may have ended half-way. */
+static void
+compose_reopening(struct external *x)
+{
+    const struct switchdb_port *port = switchdb_find_port(x->db, x->port);
+    if (!port) {
+        return;                     /* It has gone: external_port_gone(). */
+    }
+    if (x->state == S_CLOSE && !port->reopening) {
+        switchdb_close_port(x->db, x->port);
+        return;
+    }
+    if (x->state == S_CLOSE && !port->ofport) {
+        char *error = make_link(x);
+        set_problem(x, error);
+        if (error) {
+            x->check_at = time_msec() + CHECK_MS;
+            return;
+        }
+        x->state = S_PORT;
+        x->dirty = true;
+    }
+    if (x->state == S_PORT && port->reopening) {
+        switchdb_open_port(x->db, x->port);
     }
 }
 
@@ -492,7 +549,7 @@ apply_rules(struct external *x)
         char *rules = external_rules(
             x->link, smap_get(&x->before, SYSCTL_FORWARD4) != NULL,
             smap_get(&x->before, SYSCTL_FORWARD6) != NULL, x->publishes,
-            x->n_publishes);
+            x->n_publishes, x->tunnels, x->n_tunnels);
         char *error = firewall_run(rules);
         free(rules);
         free(x->rules);

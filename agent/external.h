@@ -41,6 +41,9 @@ void external_set_mtu(struct external *, int mtu);
 void external_set_netdev(struct external *, bool netdev);
 void external_set_publishes(struct external *,
                             const struct external_publish[], size_t n);
+/* The UDP ports that hosts of 'list' take tunnels at: what workloads send
+ * there does not go out. */
+void external_set_list(struct external *, const struct peerlist *list);
 
 void external_port_changed(struct external *, const struct switchdb_port *);
 void external_port_gone(struct external *);

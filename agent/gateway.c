@@ -19,6 +19,11 @@ VLOG_DEFINE_THIS_MODULE(gateway);
 enum {
     WAITING_MAX = 256,
     PEERS_MS = 300,                 /* In which a peer answers. */
+    /* A peer lets METER_RATE questions a second of this host pass, which are
+     * 30 in that time.  While so many wait, a port has no more than so many:
+     * a few that ask without end leave some to others. */
+    WAITING_MANY = 20,
+    PORT_WAITING_MAX = 4,
 };
 
 /* That nobody has a name is said only when no peer has. */
@@ -56,6 +61,7 @@ static void retire(struct gateway *, const struct network *);
 static void to_endpoints(struct gateway *, const struct network *,
                          struct dp_packet *);
 static void send_reply(struct gateway *, struct dp_packet *, ofp_port_t);
+static bool may_wait(const struct gateway *, ofp_port_t);
 static void ask_peers(struct gateway *, const struct network *,
                       const void *frame, size_t);
 static void answer_peer(struct gateway *, ofp_port_t, uint32_t vni,
@@ -182,8 +188,11 @@ gateway_packet(struct gateway *g, ofp_port_t port, uint32_t vni, uint32_t why,
     if (!answer_compose(why, &ctx, frame, size, reply)) {
         dp_packet_delete(reply);
     } else if (unknown && asker.ours && !g->remotes
-               && shash_count(&g->list->peers) > 1
-               && g->n_waiting < WAITING_MAX) {
+               && shash_count(&g->list->peers) > 1) {
+        if (!may_wait(g, port)) {
+            dp_packet_delete(reply);    /* It asks again. */
+            return;
+        }
         ask_peers(g, net, frame, size);
         g->waiting[g->n_waiting++] = (struct waiting) {
             reply, port, time_msec() + PEERS_MS
@@ -201,6 +210,17 @@ send_reply(struct gateway *g, struct dp_packet *reply, ofp_port_t port)
     ofswitch_packet_out(g->sw, reply, actions);
     free(actions);
     dp_packet_delete(reply);
+}
+
+static bool
+may_wait(const struct gateway *g, ofp_port_t port)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_waiting; i++) {
+        n += g->waiting[i].port == port;
+    }
+    return (g->n_waiting < WAITING_MANY
+            || (g->n_waiting < WAITING_MAX && n < PORT_WAITING_MAX));
 }
 
 /* The query goes on to all peers, of whom the one that knows answers the

@@ -77,6 +77,8 @@ look_at_parts(const struct agent *a, struct svec *problems)
     add_problem(problems, "way out: ", external_problem(a->external));
     add_problem(problems, "no limit for the networks' connections: ",
                 zones_problem(a->zones));
+    add_problem(problems, "the host hears what endpoints send to all: ",
+                portguard_problem(a->portguard));
     if (a->underlay) {
         add_problem(problems, "", underlay_problem(a->underlay));
     }

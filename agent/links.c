@@ -29,7 +29,13 @@ struct routes {
     size_t n;
 };
 
+static int open_inside(struct rtnl *, int netns, int ifindex,
+                       struct rtnl **, struct rtnl_link *);
+static int renew(struct rtnl *inside, const struct rtnl_link *,
+                 const struct endpoint *, const struct network *, int mtu,
+                 bool netdev);
 static char *make_alias(const char *bridge, const char *endpoint);
+static bool is_pair_in(struct rtnl *, const struct rtnl_link *, int netns);
 static bool alias_matches(const struct rtnl_link *, const char *bridge,
                           const char *endpoint);
 static bool is_tap(const struct rtnl_link *);
@@ -158,10 +164,9 @@ links_set_mtu(struct rtnl *rtnl, const struct endpoint *ep, int ifindex,
     struct rtnl *inside;
     int netns = netns_open(ep->netns, &error);
     free(error);
-    if (netns >= 0 && !rtnl_open(netns, &inside)) {
-        if (!rtnl_link_get(inside, ep->ifname, &link)) {
-            (void) rtnl_link_set_mtu(inside, link.ifindex, mtu);
-        }
+    if (netns >= 0 && is_pair_in(rtnl, &link, netns)
+        && !rtnl_open(netns, &inside)) {
+        (void) rtnl_link_set_mtu(inside, link.peer_ifindex, mtu);
         rtnl_close(inside);
     }
     if (netns >= 0) {
@@ -169,25 +174,127 @@ links_set_mtu(struct rtnl *rtnl, const struct endpoint *ep, int ifindex,
     }
 }
 
-/* Finds the end inside by its pair: its name may have been changed. */
+bool
+links_is_inside(struct rtnl *rtnl, int ifindex, int netns)
+{
+    struct rtnl_link link;
+    return (!rtnl_link_get_index(rtnl, ifindex, &link)
+            && is_pair_in(rtnl, &link, netns));
+}
+
+/* Finds the end inside by its pair: its name may have been changed.  -ENODEV
+ * if one of the two is not there: it is going, and we hear; or if 'netns' is
+ * not where it is: nobody else's are to be changed. */
+static int
+open_inside(struct rtnl *rtnl, int netns, int ifindex, struct rtnl **inside,
+            struct rtnl_link *link)
+{
+    if (rtnl_link_get_index(rtnl, ifindex, link)
+        || !is_pair_in(rtnl, link, netns)) {
+        return -ENODEV;
+    }
+    int error = rtnl_open(netns, inside);
+    if (error) {
+        return error;
+    }
+    if (rtnl_link_get_index(*inside, link->peer_ifindex, link)
+        || link->peer_ifindex != ifindex) {
+        rtnl_close(*inside);
+        return -ENODEV;
+    }
+    return 0;
+}
+
+char *
+links_renew(struct rtnl *rtnl, const struct endpoint *ep,
+            const struct network *net, int netns, int ifindex, int mtu,
+            bool netdev)
+{
+    struct rtnl_link link;
+    struct rtnl *inside;
+    int error = open_inside(rtnl, netns, ifindex, &inside, &link);
+    if (!error) {
+        error = renew(inside, &link, ep, net, mtu, netdev);
+        rtnl_close(inside);
+    }
+    return (error && error != -ENODEV
+            ? xasprintf("could not give it back what it had in %s: %s",
+                        ep->netns, ovs_strerror(-error))
+            : NULL);
+}
+
+/* Goes on after an error: there may be no IPv6. */
+static int
+renew(struct rtnl *inside, const struct rtnl_link *link,
+      const struct endpoint *ep, const struct network *net, int mtu,
+      bool netdev)
+{
+    int first = 0;
+    if (!eth_addr_equals(link->mac, ep->mac)) {
+        first = rtnl_link_set_mac(inside, link->ifindex, ep->mac);
+    }
+    if (mtu && link->mtu != mtu) {
+        int error = rtnl_link_set_mtu(inside, link->ifindex, mtu);
+        first = first ? first : error;
+    }
+    if (netdev) {
+        int error = rtnl_tx_checksum(inside, link->name, false);
+        first = first ? first : error;
+    }
+    int error = rtnl_inside_up(inside, link->ifindex, ep->ips,
+                               ep->dhcp ? 0 : ep->n_ips);
+    first = first ? first : error;
+    if (net && !ep->dhcp) {
+        error = update_routes(inside, link->ifindex, ep, net);
+        first = first ? first : error;
+    }
+    return first;
+}
+
+void
+links_remove_rest(struct rtnl *rtnl, const char *bridge,
+                  const struct endpoint *ep, int netns, int ifindex)
+{
+    struct rtnl_link link;
+    struct rtnl *inside;
+    if (!rtnl_link_get_index(rtnl, ifindex, &link)
+        && alias_matches(&link, bridge, ep->name)
+        && strcmp(link.name, ep->port)) {
+        (void) rtnl_link_del(rtnl, ifindex);    /* It may have gone. */
+    }
+    /* Whose host's end is in another namespace: nobody else has its MAC. */
+    if (!rtnl_open(netns, &inside)) {
+        if (!rtnl_link_get(inside, ep->ifname, &link)
+            && !strcmp(link.kind, "veth")
+            && eth_addr_equals(link.mac, ep->mac)) {
+            (void) rtnl_link_del(inside, link.ifindex); /* Likewise. */
+        }
+        rtnl_close(inside);
+    }
+}
+
+const char *
+links_owner(const struct rtnl_link *link, const char *bridge)
+{
+    char *prefix = make_alias(bridge, NULL);
+    size_t n = strlen(prefix);
+    bool ours = alias_matches(link, bridge, NULL);
+    free(prefix);
+    return ours ? link->alias + n : NULL;
+}
+
 char *
 links_update_routes(struct rtnl *rtnl, const struct endpoint *ep,
                     const struct network *net, int netns, int ifindex)
 {
     struct rtnl_link link;
     struct rtnl *inside;
-    if (rtnl_link_get_index(rtnl, ifindex, &link)) {
-        return NULL;                /* It is going: we hear. */
-    }
-    int error = rtnl_open(netns, &inside);
+    int error = open_inside(rtnl, netns, ifindex, &inside, &link);
     if (!error) {
-        error = rtnl_link_get_index(inside, link.peer_ifindex, &link);
-        if (!error && link.peer_ifindex == ifindex) {
-            error = update_routes(inside, link.ifindex, ep, net);
-        }
+        error = update_routes(inside, link.ifindex, ep, net);
         rtnl_close(inside);
     }
-    return (error
+    return (error && error != -ENODEV
             ? xasprintf("could not bring its routes in %s up to date: %s",
                         ep->netns, ovs_strerror(-error))
             : NULL);
@@ -225,6 +332,14 @@ links_find_orphans(struct rtnl *rtnl, const char *bridge,
     (void) rtnl_links_dump(rtnl, collect_orphan, &aux); /* What it gave. */
     *orphansp = aux.orphans;
     return aux.n;
+}
+
+static bool
+is_pair_in(struct rtnl *rtnl, const struct rtnl_link *link, int netns)
+{
+    int nsid;
+    return (link->peer_nsid >= 0 && !rtnl_nsid(rtnl, netns, &nsid)
+            && nsid == link->peer_nsid);
 }
 
 /* With 'endpoint' NULL, the part that all of the bridge have in common. */

@@ -32,12 +32,33 @@ char *links_make(struct rtnl *, struct reaper *, const char *bridge,
  * it to nobody. */
 enum { LINKS_ROUTE_PROTOCOL = 87 };
 
+/* Is the other end of the host's link 'ifindex' in namespace 'netns'?  The
+ * kernel knows; where the path of a namespace leads, somebody may have
+ * changed. */
+bool links_is_inside(struct rtnl *, int ifindex, int netns);
 /* Brings those routes, in namespace 'netns' by the link whose host's end is
  * 'ifindex', to what the network gives now: adds what lacks, then removes what
  * is too many.  A route of somebody else's that has the place of one stays in
  * it.  Goes on after an error; returns NULL or an owned message. */
 char *links_update_routes(struct rtnl *, const struct endpoint *,
                           const struct network *, int netns, int ifindex);
+
+/* Gives the end inside, whose host's end is 'ifindex', again what links_make()
+ * gave it: somebody has set it down and up, say, which took its IPv6 addresses
+ * and its routes.  Its name is left as it is, and with 'mtu' 0 its MTU.  NULL
+ * or an owned message. */
+char *links_renew(struct rtnl *, const struct endpoint *,
+                  const struct network *, int netns, int ifindex, int mtu,
+                  bool netdev);
+
+/* The pair of the endpoint is to be made again, and 'ifindex' was its host's
+ * end: what is left of it, renamed or in another namespace, goes. */
+void links_remove_rest(struct rtnl *, const char *bridge,
+                       const struct endpoint *, int netns, int ifindex);
+
+/* Which endpoint of 'bridge' the link belongs to by its alias, whatever its
+ * name is now; NULL if to none. */
+const char *links_owner(const struct rtnl_link *, const char *bridge);
 
 /* The ifindex of the endpoint's host end, 0 if there is none or it is not
  * ours. */
@@ -52,6 +73,7 @@ bool links_is_foreign(struct rtnl *, const char *bridge, const char *name,
 /* Sets the MTU of both ends, or of the tap; what cannot be reached is left. */
 void links_set_mtu(struct rtnl *, const struct endpoint *, int ifindex,
                    int mtu);
+
 
 /* Links of ours on 'bridge' whose name is not in 'ports'.  Owned array. */
 struct links_orphan {

@@ -10,7 +10,9 @@
 #include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -18,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,8 +31,14 @@ VLOG_DEFINE_THIS_MODULE(netns);
 
 #define OWN_NETNS "/proc/thread-self/ns/net"
 
+enum { QUOTED_MAX = 200 };          /* Bytes of a path in a message. */
+
 static int netns_open_any(const char *path);
+static int netns_open_path(const char *path);
 static int netns_open_verified(int path_fd);
+static char *netns_quote(const char *path);
+static pid_t netns_path_pid(const char *path);
+static bool netns_pid_lives(int pidfd);
 static char *netns_open_message(const char *path, int error);
 static bool netns_is_own(int fd);
 static char *netns_refuse_name(const char *command, const char *name);
@@ -54,14 +63,24 @@ netns_path(const char *netns)
     return xasprintf(NETNS_DIR"/%s", netns);
 }
 
+bool
+netns_is_name(const char *path)
+{
+    const char *name = path + strlen(NETNS_DIR"/");
+    return (!strncmp(path, NETNS_DIR"/", strlen(NETNS_DIR"/"))
+            && !strchr(name, '/'));
+}
+
 int
 netns_open(const char *path, char **errorp)
 {
     int fd = netns_open_any(path);
     if (fd >= 0 && netns_is_own(fd)) {
         close(fd);
+        char *quoted = netns_quote(path);
         *errorp = xasprintf("%s: the host's own network namespace: "
-                            "give another", path);
+                            "give another", quoted);
+        free(quoted);
         return -1;
     }
     *errorp = fd < 0 ? netns_open_message(path, -fd) : NULL;
@@ -75,9 +94,23 @@ netns_id(int fd, struct netns_id *id)
     if (fstat(fd, &s)) {
         return -errno;
     }
-    id->dev = s.st_dev;
-    id->ino = s.st_ino;
+    *id = (struct netns_id) { .dev = s.st_dev, .ino = s.st_ino };
+    int sock = netns_socket(fd, AF_UNIX, SOCK_DGRAM, 0);
+    if (sock < 0) {
+        return sock;
+    }
+    socklen_t size = sizeof id->cookie;
+    if (getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &id->cookie, &size)) {
+        id->cookie = 0;
+    }
+    close(sock);
     return 0;
+}
+
+bool
+netns_id_equal(const struct netns_id *a, const struct netns_id *b)
+{
+    return a->dev == b->dev && a->ino == b->ino && a->cookie == b->cookie;
 }
 
 /* Enters the namespace 'fd'.  '*own' is for leave(). */
@@ -251,6 +284,28 @@ netns_exec(const char *name, char *const argv[])
 static int
 netns_open_any(const char *path)
 {
+    pid_t pid = netns_path_pid(path);
+    if (!pid) {
+        return netns_open_path(path);
+    }
+    /* While this looks, the process may end and its pid go to another.  Not
+     * as long as the pidfd says that it lives. */
+    int pidfd = syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
+        return errno == EINVAL ? -ESRCH : -errno;   /* A thread's. */
+    }
+    int fd = netns_open_path(path);
+    if (fd >= 0 && !netns_pid_lives(pidfd)) {
+        close(fd);
+        fd = -ESRCH;
+    }
+    close(pidfd);
+    return fd;
+}
+
+static int
+netns_open_path(const char *path)
+{
     int path_fd = open(path, O_PATH | O_CLOEXEC);
     if (path_fd < 0) {
         return -errno;
@@ -285,19 +340,64 @@ netns_open_verified(int path_fd)
     return fd;
 }
 
+/* The process whose namespace 'path' is, as netns_path() has it for "pid:12";
+ * 0 if it is none. */
+static pid_t
+netns_path_pid(const char *path)
+{
+    const char *number = path + strlen("/proc/");
+    if (strncmp(path, "/proc/", strlen("/proc/"))
+        || *number < '1' || *number > '9') {
+        return 0;
+    }
+    char *end;
+    errno = 0;
+    long int pid = strtol(number, &end, 10);
+    return !errno && pid <= INT_MAX && !strcmp(end, "/ns/net") ? pid : 0;
+}
+
+static bool
+netns_pid_lives(int pidfd)
+{
+    struct pollfd p = { .fd = pidfd, .events = POLLIN };
+    return !poll(&p, 1, 0);
+}
+
+/* 'path' for a message: the begin of it, if it is long. */
+static char *
+netns_quote(const char *path)
+{
+    size_t n = strlen(path);
+    if (n <= QUOTED_MAX) {
+        return xstrdup(path);
+    }
+    n = QUOTED_MAX;
+    while (n && (path[n] & 0xc0) == 0x80) {
+        n--;                        /* UTF-8 is not cut in two. */
+    }
+    return xasprintf("%.*s...", (int) n, path);
+}
+
 /* Why netns_open_any() failed with 'error', a positive errno. */
 static char *
 netns_open_message(const char *path, int error)
 {
+    bool process = !strncmp(path, "/proc/", 6);
+    char *quoted = netns_quote(path);
+    char *message;
     if (error == ENOENT || error == ENOTDIR || error == ESRCH) {
-        return (!strncmp(path, "/proc/", 6)
-                ? xasprintf("%s: no such process", path)
-                : xasprintf("%s: no such network namespace: "
-                            "see weft netns list", path));
+        message = (process
+                   ? xasprintf("%s: no such process", quoted)
+                   : xasprintf("%s: no such network namespace: "
+                               "see weft netns list", quoted));
     } else if (error == EINVAL) {
-        return xasprintf("%s: not a network namespace", path);
+        message = xasprintf("%s: not a network namespace", quoted);
+    } else {
+        message = xasprintf("%s: cannot open: %s", quoted,
+                            ovs_strerror(error));
     }
-    return xasprintf("%s: cannot open: %s", path, ovs_strerror(error));
+    free(quoted);
+    return message;
 }
 
 static bool

@@ -17,18 +17,27 @@
 
 struct netns_id {                   /* Which namespace an fd stands for. */
     dev_t dev;
-    ino_t ino;
+    ino_t ino;                      /* Is used again when it has gone. */
+    uint64_t cookie;                /* Never is; 0 if the kernel has none, as
+                                     * before Linux 5.14. */
 };
 
 /* "red" and "/var/run/netns/red" -> "/run/netns/red", "pid:12" ->
  * "/proc/12/ns/net", "/x" -> "/x".  Owned. */
 char *netns_path(const char *netns);
+/* Is 'path' (of netns_path()) a name's, which only root can give? */
+bool netns_is_name(const char *path);
 
 /* Opens the namespace at 'path' (of netns_path()).  O_CLOEXEC.  It must be a
- * network namespace (nsfs and NS_GET_NSTYPE) and not the caller's own.
- * Returns an fd or -1 and stores an owned message in '*errorp'. */
+ * network namespace (nsfs and NS_GET_NSTYPE) and not the caller's own; that
+ * of a process must be that of one which lived all the while.  Whatever else
+ * 'path' leads to is not opened, so this does not wait for it.  Returns an fd
+ * or -1 and stores an owned message in '*errorp'.
+ *
+ * 'path' may lead elsewhere a moment later: use the fd. */
 int netns_open(const char *path, char **errorp);
 int netns_id(int fd, struct netns_id *);        /* 0 or negative errno. */
+bool netns_id_equal(const struct netns_id *, const struct netns_id *);
 
 /* socket() inside the namespace 'fd' (setns there and back).  Returns an fd
  * (O_CLOEXEC) or a negative errno.  Only the calling thread moves, and it is

@@ -163,5 +163,6 @@ want_external(struct agent *a, const struct peerlist *list)
             any[v4] = any[v4] || network_gateway(net, v4);
         }
     }
+    external_set_list(a->external, list);
     external_want(a->external, any[true], any[false]);
 }

@@ -208,7 +208,9 @@ append_async_config(struct ovs_list *messages)
         OFSWITCH_VERSION));
 
     const struct ofputil_switch_config all = {
-        .frag = OFPUTIL_FRAG_NORMAL,
+        /* Else no flow sees the ports and types of a first fragment, and
+         * what is refused would pass in fragments. */
+        .frag = OFPUTIL_FRAG_NX_MATCH,
         .invalid_ttl_to_controller = -1,    /* OpenFlow 1.5 has none. */
         .miss_send_len = OFPCML12_MAX,
     };

@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "agent/control-socket.h"
 #include "agent/textfile.h"
 #include "agent/tls.h"
 #include "command-line.h"
@@ -51,7 +53,9 @@
     SETTING_AS(ca_cert, "ca-cert", "FILE", "the certificate of who signs "  \
                "the servers' [" TLS_CA "]")                                 \
     SETTING(db, "DATABASE", "the local Open_vSwitch database "              \
-            "[unix:RUNDIR/db.sock]")
+            "[unix:RUNDIR/db.sock]")                                        \
+    SETTING(group, "GROUP", "whose members may ask weftd, besides root "    \
+            "[the one that weftd runs as, if not root's]")
 
 enum {
 #define SETTING_AS(NAME, WORD, ARG, HELP) SET_##NAME,
@@ -438,6 +442,20 @@ check_directory(struct settings *s)
     }
 }
 
+/* Root's own group is everybody's who was never put into another. */
+static void
+check_group(struct settings *s)
+{
+    s->gid = getegid() ? getegid() : CONTROL_GROUP_NONE;
+    if (s->group) {
+        const struct group *group = getgrnam(s->group);
+        if (!group) {
+            refuse(s, SET_group, "there is no such group");
+        }
+        s->gid = group->gr_gid;
+    }
+}
+
 static void
 check(struct settings *s)
 {
@@ -460,6 +478,7 @@ check(struct settings *s)
     if (stream_verify_name(s->db)) {
         refuse(s, SET_db, "must be unix:FILE, tcp:IP:PORT or ssl:IP:PORT");
     }
+    check_group(s);
 }
 
 static void

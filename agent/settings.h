@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { SETTINGS_MAX = 16 };
 
@@ -26,6 +27,9 @@ struct settings {
     char *certificate;
     char *ca_cert;
     char *db;                   /* "unix:/var/run/openvswitch/db.sock" */
+    char *group;                /* May use the control socket, or NULL. */
+    gid_t gid;                  /* Of it; else weftd's own, unless that is
+                                 * root's: CONTROL_GROUP_NONE. */
     int lines[SETTINGS_MAX];    /* Of weft.conf that gave each; 0: none did. */
     char *unixctl;              /* Path of the control socket, or NULL. */
 };

@@ -3,6 +3,7 @@
 #include <config.h>
 #include "agent/weft-ask.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,8 +34,9 @@ weft_ask(const struct weft_target *target, const char *method, int argc,
     struct jsonrpc *client;
     int error = unixctl_client_create(socket, &client);
     if (error) {
-        fprintf(stderr, "weft: %s: %s: is weftd running?\n", socket,
-                ovs_strerror(error));
+        fprintf(stderr, "weft: %s: %s: %s\n", socket, ovs_strerror(error),
+                error == EACCES ? "run it as root, or as a member of the "
+                "group that weftd serves" : "is weftd running?");
         free(socket);
         return EXIT_FAILURE;
     }

@@ -3,10 +3,13 @@
 /* weftd: the daemon's main. */
 
 #include <config.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include "agent/agent.h"
 #include "agent/control.h"
+#include "agent/control-socket.h"
 #include "agent/loop.h"
 #include "agent/notify.h"
 #include "daemon.h"
@@ -14,7 +17,6 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
-#include "unixctl.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(weftd);
@@ -22,6 +24,8 @@ VLOG_DEFINE_THIS_MODULE(weftd);
 /* How long `weftd --detach` waits for the switch before it leaves the start
  * to the background. */
 enum { START_MAX_MS = 1000 };
+
+enum { FDS_WANTED = 4096 };
 
 struct signals {
     struct event *term, *interrupt, *hup;
@@ -66,6 +70,21 @@ signals_finish(struct signals *s)
     event_free(s->hup);
 }
 
+/* A connection to the control socket takes three file descriptors, and an
+ * attach that waits one more. */
+static void
+raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < FDS_WANTED) {
+        limit.rlim_cur = MIN(limit.rlim_max, FDS_WANTED);
+        if (setrlimit(RLIMIT_NOFILE, &limit)) {
+            VLOG_WARN("cannot have more than the usual number of open files: "
+                      "%s", ovs_strerror(errno));
+        }
+    }
+}
+
 /* Has the start come to an end, good or not? */
 static bool
 is_started(const struct agent *a, long long int since)
@@ -81,10 +100,12 @@ main(int argc, char *argv[])
     ovs_set_program_name("weftd", WEFT_VERSION);
     settings_init(&settings, argc, argv);
     fatal_ignore_sigpipe();
+    raise_fd_limit();
 
     daemonize_start(true);
-    struct unixctl_server *unixctl;
-    if (unixctl_server_create(settings.unixctl, &unixctl)) {
+    struct control_socket *socket = control_socket_create(settings.unixctl,
+                                                          settings.gid);
+    if (!socket) {
         exit(EXIT_FAILURE);
     }
     struct event_base *base = loop_create();
@@ -101,9 +122,10 @@ main(int argc, char *argv[])
     bool started = false;
     while (!signals.stop && !control_exiting(control)) {
         loop_run(base);
-        unixctl_server_run(unixctl);
+        control_socket_run(socket);
         agent_run(&agent);
         control_run(control);
+        control_socket_answer(socket);
         notify_run(notify);
         if (!started && is_started(&agent, since)) {
             started = true;
@@ -114,7 +136,7 @@ main(int argc, char *argv[])
         }
 
         agent_wait(&agent);
-        unixctl_server_wait(unixctl);
+        control_socket_wait(socket);
         control_wait(control);
         notify_wait(notify);
         loop_wait(base);
@@ -128,7 +150,7 @@ main(int argc, char *argv[])
     VLOG_INFO("stopping; what is attached stays");
     control_destroy(control);
     agent_finish(&agent);
-    unixctl_server_destroy(unixctl);
+    control_socket_destroy(socket);
     signals_finish(&signals);
     notify_destroy(notify);
     loop_destroy(base);

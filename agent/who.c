@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "agent/netns.h"
+#include "overlay/request.h"
 #include "sset.h"
 #include "util.h"
 
@@ -36,6 +37,12 @@ char *
 who_lookup(const char *ifname, struct who *who)
 {
     memset(who, 0, sizeof *who);
+    char *why = ifname_refuse(ifname);
+    if (why) {
+        char *error = xasprintf("who: the interface's name %s", why);
+        free(why);
+        return error;
+    }
 
     struct rtnl *rtnl;
     int error = rtnl_open(-1, &rtnl);

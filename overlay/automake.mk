@@ -21,6 +21,7 @@ liboverlay_a_SOURCES = \
 	overlay/frame.c overlay/frame.h \
 	overlay/icmp.c overlay/icmp.h \
 	overlay/ifname.c overlay/ifname.h \
+	overlay/jsontext.c overlay/jsontext.h \
 	overlay/lease.c overlay/lease.h \
 	overlay/model.c overlay/model.h \
 	overlay/peercheck.c overlay/peercheck.h \

@@ -34,10 +34,14 @@ static const struct refused all[] = {
     /* IGMP: multicast is flooded here, so nobody listens to reports; sent to
      * every port they cost more than all the rest. */
     { TABLE_ANTISPOOF, 200, REFUSAL_MULTICAST, "ip,nw_proto=2" },
-    /* A DHCP server that is none: RFC 2131, section 4.1; RFC 8415, section
-     * 7.2. */
+    /* A DHCP server that is none, whatever port it sends from: clients do not
+     * look at that (RFC 2131, section 4.1; RFC 8415, section 7.2). */
     { TABLE_ANTISPOOF, 200, REFUSAL_DHCP_SERVER, "udp,tp_src=67" },
+    { TABLE_ANTISPOOF, 200, REFUSAL_DHCP_SERVER, "udp,tp_dst=68" },
     { TABLE_ANTISPOOF, 200, REFUSAL_DHCP_SERVER, "udp6,tp_src=547" },
+    { TABLE_ANTISPOOF, 200, REFUSAL_DHCP_SERVER, "udp6,tp_dst=546" },
+    /* A question to the peers' agents, which only ours asks. */
+    { TABLE_ANTISPOOF, 200, REFUSAL_PROTOCOL, "dl_dst="ASK_MAC },
     /* From the unspecified address, or one that is not the sender's. */
     { TABLE_ANTISPOOF, 80, REFUSAL_MULTICAST, "icmp6,icmp_type=130" },
     { TABLE_ANTISPOOF, 80, REFUSAL_MULTICAST, "icmp6,icmp_type=131" },
@@ -60,6 +64,27 @@ static const struct refused all[] = {
     { TABLE_ANTISPOOF, 50, REFUSAL_SOURCE_IPV4, "ip" },
     { TABLE_ANTISPOOF, 50, REFUSAL_SOURCE_IPV6, "ipv6" },
     { TABLE_ANTISPOOF, 50, REFUSAL_ARP_SENDER, "arp" },
+
+    /* IPv6 that hides from the switch what it is.  Nobody is to hear any of it
+     * (RFC 7112, RFC 6980 and RFC 4861, section 7.1), but that is for the
+     * hearer to know.  Headers that end too early, to the userspace datapath,
+     * and to the kernel's: no next header. */
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED, "ipv6,nw_proto=0" },
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED, "ipv6,nw_proto=59" },
+    /* A first fragment without the upper layer's header. */
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED,
+      "icmp6,nw_frag=not_later,icmp_type=0" },
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED,
+      "udp6,nw_frag=first,tp_src=0,tp_dst=0" },
+    /* Neighbour discovery in fragments, of which the second has what would be
+     * looked at. */
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED,
+      "icmp6,nw_frag=first,icmp_type=135" },
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED,
+      "icmp6,nw_frag=first,icmp_type=136" },
+    /* Cut off, or with an option twice. */
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED,
+      "icmp6,icmp_type=135,icmp_code=0,nd_target=::" },
 
     /* Types of RFC 4861, section 4, RFC 2710 and RFC 3810. */
     { TABLE_GUARD, 200, REFUSAL_MULTICAST, "icmp6,icmp_type=130" },

@@ -143,6 +143,21 @@ row_of_tunnel(const struct tunnel *t, const char *bridge, struct smap *ids,
     }
 }
 
+/* See docs/architecture.md, decision 31. */
+void
+row_of_bfd(struct smap *bfd)
+{
+    enum { FAST_MS = 90, SLOW_MS = 1000 };
+    smap_add(bfd, "enable", "true");
+    smap_add_format(bfd, "min_rx", "%d", FAST_MS);
+    smap_add_format(bfd, "min_tx", "%d", FAST_MS);
+    smap_add_format(bfd, "decay_min_rx", "%d", SLOW_MS);
+    /* Open vSwitch takes UDP to port 3784 that comes from a tunnel for its
+     * own, whoever it is for, unless it is told to look at the VNI: its own
+     * has 0, a workload's never. */
+    smap_add(bfd, "check_tnl_key", "true");
+}
+
 bool
 row_to_tunnel(const char *port, const struct smap *ids,
               const struct smap *options, struct tunnel *t)

@@ -28,6 +28,8 @@ bool row_to_endpoint(const char *port, const struct smap *external_ids,
 
 void row_of_tunnel(const struct tunnel *, const char *bridge,
                    struct smap *external_ids, struct smap *options);
+/* How a tunnel's BFD is to be. */
+void row_of_bfd(struct smap *bfd);
 bool row_to_tunnel(const char *port, const struct smap *external_ids,
                    const struct smap *options, struct tunnel *);
 

@@ -328,8 +328,10 @@ switchdb_put_tunnel(struct switchdb *db, const struct tunnel *t)
     smap_destroy(&ids);
     smap_destroy(&options);
 
-    struct smap bfd = SMAP_CONST1(&bfd, "enable", "true");
+    struct smap bfd = SMAP_INITIALIZER(&bfd);
+    row_of_bfd(&bfd);
     ovsrec_interface_set_bfd(iface, &bfd);
+    smap_destroy(&bfd);
 }
 
 void
@@ -503,6 +505,20 @@ bridge_differs(const struct switchdb *db, const struct ovsrec_bridge *br)
     return false;
 }
 
+/* After a reconnection the IDL may have thrown all rows away and read them
+ * again: of those that went meanwhile it does not tell. */
+static void
+sweep_ports(struct switchdb *db)
+{
+    struct switchdb_port *port;
+    HMAP_FOR_EACH_SAFE (port, uuid_node, &db->by_uuid) {
+        if (!ovsrec_interface_get_for_uuid(db->idl, &port->uuid)) {
+            db->events->port_gone(port, db->aux);
+            remove_port(db, port);
+        }
+    }
+}
+
 static void
 run_tracked(struct switchdb *db)
 {
@@ -517,6 +533,9 @@ run_tracked(struct switchdb *db)
     }
     const struct ovsrec_open_vswitch *ovs;
     OVSREC_OPEN_VSWITCH_FOR_EACH_TRACKED (ovs, db->idl) {
+        if (ovsrec_open_vswitch_is_new(ovs)) {
+            sweep_ports(db);
+        }
         /* It is tracked whenever a row that it refers to is. */
         bridge_changed = bridge_changed || ovsrec_open_vswitch_is_new(ovs)
             || ovsrec_open_vswitch_is_updated(
@@ -639,12 +658,15 @@ tunnel_drifted(const struct switchdb *db, const struct ovsrec_interface *iface,
 {
     struct smap ids = SMAP_INITIALIZER(&ids);
     struct smap options = SMAP_INITIALIZER(&options);
+    struct smap bfd = SMAP_INITIALIZER(&bfd);
     row_of_tunnel(t, db->bridge, &ids, &options);
+    row_of_bfd(&bfd);
     bool drifted = (strcmp(iface->type, "vxlan")
                     || !smap_equal(&options, &iface->options)
-                    || !smap_get_bool(&iface->bfd, "enable", false));
+                    || !smap_equal(&bfd, &iface->bfd));
     smap_destroy(&ids);
     smap_destroy(&options);
+    smap_destroy(&bfd);
     return drifted;
 }
 

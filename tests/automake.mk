@@ -14,6 +14,7 @@ UNIT_TESTS = \
 	tests/unit/test_directoryrows \
 	tests/unit/test_gather \
 	tests/unit/test_icmp \
+	tests/unit/test_jsontext \
 	tests/unit/test_model \
 	tests/unit/test_peercheck \
 	tests/unit/test_peerfile \
@@ -48,6 +49,7 @@ tests_unit_test_gather_SOURCES = tests/unit/test_gather.c \
 tests_unit_test_gather_LDADD = $(UNIT_LIBS)
 tests_unit_test_icmp_SOURCES = tests/unit/test_icmp.c $(PACKET)
 tests_unit_test_icmp_LDADD = $(UNIT_LIBS)
+tests_unit_test_jsontext_LDADD = $(UNIT_LIBS)
 tests_unit_test_model_LDADD = $(UNIT_LIBS)
 tests_unit_test_peercheck_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerfile_LDADD = $(UNIT_LIBS)
@@ -100,6 +102,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_nd \
 	tests/fuzz/fuzz_dns \
 	tests/fuzz/fuzz_icmp \
+	tests/fuzz/fuzz_jsontext \
 	tests/fuzz/fuzz_peerlist \
 	tests/fuzz/fuzz_request
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -127,6 +130,9 @@ tests_fuzz_fuzz_dns_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_icmp_SOURCES = tests/fuzz/fuzz_icmp.c $(FUZZ_ANSWERS)
 tests_fuzz_fuzz_icmp_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_icmp_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_jsontext_SOURCES = tests/fuzz/fuzz_jsontext.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_jsontext_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_jsontext_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_peerlist_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_peerlist_LDFLAGS = $(AM_FUZZ_FLAGS)
@@ -143,13 +149,27 @@ check-fuzz: $(FUZZ_TARGETS)
 .PHONY: check-fuzz
 
 # --- system: real Open vSwitch, hosts as namespaces; needs root ------------
-EXTRA_DIST += $(srcdir)/tests/system/*.py $(srcdir)/tests/system/*.c
+EXTRA_DIST += $(srcdir)/tests/system/*.py $(srcdir)/tests/system/*.c \
+	$(srcdir)/tests/system/faults/*.py
 PYTEST = /usr/bin/python3 -B -m pytest -p no:cacheprovider
 PYTEST_FLAGS =
 check-system: all
 	cd '$(srcdir)/tests/system' && \
 	    WEFT_BUILD='$(abs_builddir)' $(PYTEST) $(PYTEST_FLAGS) .
 .PHONY: check-system
+
+# The fault suite again and again, each time with another long random walk.
+SOAK_MINUTES = 120
+SOAK_STEPS = 20000
+check-soak: all
+	@end=`expr \`date +%s\` + 60 \* $(SOAK_MINUTES)`; n=0; \
+	while test `date +%s` -lt $$end; do \
+	    n=`expr $$n + 1`; echo "== round $$n"; \
+	    (cd '$(srcdir)/tests/system' && WEFT_TEST_STEPS=$(SOAK_STEPS) \
+	        WEFT_BUILD='$(abs_builddir)' $(PYTEST) -q -s $(PYTEST_FLAGS) \
+	        faults) || exit 1; \
+	done; echo "$$n rounds, none failed"
+.PHONY: check-soak
 
 # --- benchmarks: print ratios, assert nothing on time; need root -----------
 BENCH_ATTACH = tests/bench/floor tests/bench/firstping
@@ -189,3 +209,8 @@ bench-scale: all $(BENCH_SCALE)
 	/usr/bin/python3 -B '$(srcdir)/tests/bench/scale.py' \
 	    --build '$(abs_builddir)' $(BENCH_FLAGS)
 .PHONY: bench-scale
+EXTRA_DIST += tests/bench/bfd.py
+bench-bfd: all
+	/usr/bin/python3 -B '$(srcdir)/tests/bench/bfd.py' \
+	    --build '$(abs_builddir)' $(BENCH_FLAGS)
+.PHONY: bench-bfd

@@ -7,7 +7,7 @@ src=${srcdir:-.}
 seconds=${SECONDS_EACH:-10}
 passed=0
 failed=0
-for target in dhcp4 dhcp6 dns icmp nd peerlist request; do
+for target in dhcp4 dhcp6 dns icmp jsontext nd peerlist request; do
     program=tests/fuzz/fuzz_$target
     seeds=$src/tests/fuzz/seeds/$target
     dict=$src/tests/fuzz/$target.dict

@@ -8,7 +8,8 @@
  *
  *     #! peer ID PORT                      a tunnel
  *     #! endpoint NETWORK PORT MAC IP...   an endpoint
- *     #! publish HOSTPORT PORT             of the next endpoint, by TCP
+ *     #! publish HOSTPORT PORT             of the next endpoint, by TCP; may
+ *                                          be repeated
  *     #! external PORT                     the port to the host
  *     #! known                             there is a directory
  *     #! kernel                            the datapath is the kernel's
@@ -52,16 +53,14 @@ slot_of(const struct network *net)
 
 static void
 add_endpoint(const struct peerlist *list, char *args,
-             const struct compile_mode *mode, const struct publish *publish,
+             const struct compile_mode *mode, struct endpoint *published,
              struct plan *plan)
 {
     char *save = NULL;
     const char *network = strtok_r(args, " ", &save);
     int port = atoi(strtok_r(NULL, " ", &save));
-    struct endpoint ep = { .n_ips = 0 };
-    if (publish->port) {
-        ep.publishes[ep.n_publishes++] = *publish;
-    }
+    struct endpoint ep = *published;
+    published->n_publishes = 0;
     if (!eth_addr_from_string(strtok_r(NULL, " ", &save), &ep.mac)) {
         ovs_fatal(0, "bad MAC");
     }
@@ -135,7 +134,7 @@ compile_scenario(const char *path, struct plan *plan)
         compile_network(net, &place, plan);
     }
     char *save = NULL;
-    struct publish publish = { .protocol = IPPROTO_TCP };
+    struct endpoint published = { .n_publishes = 0 };   /* The next one. */
     for (char *line = strtok_r(text, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
         unsigned int id, port;
@@ -146,11 +145,14 @@ compile_scenario(const char *path, struct plan *plan)
         } else if (!strncmp(line, "#! remote ", 10)) {
             add_remote(line + 10, plan);
         } else if (sscanf(line, "#! publish %u %u", &id, &port) == 2) {
-            publish.host_port = id;
-            publish.port = port;
+            if (published.n_publishes >= ARRAY_SIZE(published.publishes)) {
+                ovs_fatal(0, "too many ports");
+            }
+            published.publishes[published.n_publishes++] = (struct publish) {
+                .protocol = IPPROTO_TCP, .host_port = id, .port = port,
+            };
         } else if (!strncmp(line, "#! endpoint ", 12)) {
-            add_endpoint(list, line + 12, &mode, &publish, plan);
-            publish.port = 0;
+            add_endpoint(list, line + 12, &mode, &published, plan);
         }
     }
     peerlist_destroy(list);

@@ -3,6 +3,7 @@
 
 lab         two hosts, each with its Open vSwitch and its weftd
 make_lab    makes labs: make_lab(hosts=3, nat=True).  See lab.Lab.
+world       what the fault suite breaks.  See faults/world.py.
 
 Every lab is removed after its test.  If the test failed, its logs are kept
 (below $WEFT_TEST_LOGS or /tmp) and the end of each weftd's log is shown.
@@ -85,3 +86,23 @@ def make_lab(request):
 @pytest.fixture
 def lab(make_lab):
     return make_lab()
+
+
+@pytest.fixture(scope="module")
+def module_world(request):
+    from world import World         # Of faults/, where its users are.
+    failed = request.session.testsfailed
+    made = World(BUILD)
+    try:
+        made.populate()
+        yield made
+    finally:
+        made.close(failed=request.session.testsfailed > failed)
+
+
+@pytest.fixture
+def world(module_world):
+    """Each test leaves all as it was: within 5 s of its end the checker finds
+    nothing that differs."""
+    yield module_world
+    module_world.check()

@@ -123,6 +123,9 @@ class Lab:
         self.weft_dir = self.dir / "weft"
         self.guests = (os.environ.get("WEFT_LAB") == "guests"
                        if guests is None else guests)
+        # A test changes the switch behind its agent's back, so that the
+        # switch may have to refuse what the agent asks for.
+        self.provoked = False
         self._subnets = [ipaddress.ip_network(n) for n in UNDERLAYS[underlay]]
         self._mtu = mtu
         self._nat = nat

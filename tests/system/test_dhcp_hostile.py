@@ -1,23 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a workload may try with DHCP, and what comes of it."""
 
+import contextlib
+import socket
 import threading
 import time
 
 import pytest
 from scapy.layers.dhcp import BOOTP, DHCP
-from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import (ICMPv6ND_RA, ICMPv6NDOptPrefixInfo,
-                                ICMPv6NDOptSrcLLAddr, IPv6)
-from scapy.layers.l2 import Ether
+from scapy.layers.dhcp6 import DHCP6_Solicit, DHCP6OptClientId, DUID_LL
+from scapy.layers.dns import DNS, DNSQR
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import (ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_RS,
+                                ICMPv6NDOptPrefixInfo, ICMPv6NDOptSrcLLAddr,
+                                IPv6)
+from scapy.layers.l2 import ARP, Ether
 
 from dhcpclient import Udhcpc
 from host import PATIENCE, wait_for
-from test_dhcp import GATEWAY, NETWORKS, endpoint
-from traffic import BROADCAST
+from test_dhcp import GATEWAY, GATEWAY6, NETWORKS, endpoint
+from traffic import BROADCAST, Endpoint, solicited
 from weftlib import bare, lab_fixture
 
+OUT4 = "203.0.113.10"
 GATEWAY_MAC = "0e:57:00:00:00:01"
+ASK_MAC = "0e:57:00:00:00:03"           # Of questions between agents.
+CLOSED = """\
+[network closed]
+vni = 300
+subnet = 10.3.0.0/16
+gateway = 10.3.0.1
+"""
 STRANGER = "0a:57:0a:01:63:63"          # Of nobody here.
 COOKIE = b"\x63\x82\x53\x63"
 DISCOVER = b"\x35\x01\x01"
@@ -25,7 +38,7 @@ END = b"\xff"
 RATE = 2000                             # Discovers a second.
 PIECE = 20                              # Of them at once.
 
-module_lab = lab_fixture(networks=NETWORKS, outside=True)
+module_lab = lab_fixture(networks=NETWORKS + CLOSED, outside=True)
 
 
 @pytest.fixture
@@ -180,44 +193,165 @@ def test_the_overload_option_does_not_lead_in_circles(lab):
         offered(red, wire, 0x600d)
 
 
-def test_a_flood_from_one_port_delays_nobody_else(lab):
-    """Each port has a meter of its own."""
-    red = endpoint(lab["hosta"], "red")
-    green = endpoint(lab["hosta"], "green")
-    frames = [bytes(discover(red, 1000 + n)) for n in range(PIECE)]
+def to_gateway(e, payload, ttl=64, dst=GATEWAY, mac=GATEWAY_MAC):
+    if ":" in dst:
+        ip = IPv6(src=e.ip6, dst=dst, hlim=ttl)
+    else:
+        ip = IP(src=e.ip4, dst=dst, ttl=ttl)
+    return Ether(src=e.mac, dst=mac) / ip / payload
+
+
+def query(name, ident=1):
+    return DNS(id=ident, rd=1, qd=DNSQR(qname=name))
+
+
+def name_query(e, n, **to):
+    return to_gateway(e, UDP(sport=1000, dport=53)
+                      / query(f"nobody{n}.blue.", n), **to)
+
+
+def solicit6(e, n):
+    return (Ether(src=e.mac, dst="33:33:00:01:00:02")
+            / IPv6(src=link_local(e.mac), dst="ff02::1:2")
+            / UDP(sport=546, dport=547) / DHCP6_Solicit(trid=n)
+            / DHCP6OptClientId(duid=DUID_LL(lladdr=e.mac)))
+
+
+def discovery(e, message, dst):
+    group, mac = (solicited(dst) if dst != "ff02::2"
+                  else (dst, "33:33:00:00:00:02"))
+    return (Ether(src=e.mac, dst=mac)
+            / IPv6(src=link_local(e.mac), dst=group, hlim=255) / message
+            / ICMPv6NDOptSrcLLAddr(lladdr=e.mac))
+
+
+def big(e, _):
+    """As large as leaves a link whose MTU was raised inside: four bytes, for
+    a tag."""
+    frame = to_gateway(e, UDP(sport=9, dport=9), dst=OUT4)
+    frame[IP].flags = "DF"
+    return bytes(frame) + bytes(1454 + 14 - len(frame))
+
+
+# What the agent is asked for, and what only the switch is: the n'th frame.
+FLOODS = {
+    "DHCP": lambda e, n: discover(e, 1000 + n),
+    "DHCPv6": solicit6,
+    "names": name_query,
+    "names, of the peers": lambda e, n: name_query(e, n, mac=ASK_MAC),
+    "TTL": lambda e, n: to_gateway(e, UDP(sport=9, dport=n), 1, OUT4),
+    "hop limit": lambda e, n: to_gateway(e, UDP(sport=9, dport=n), 1,
+                                         "2001:db8::1"),
+    "too big": big,
+    "unreachable": lambda e, n: to_gateway(e, UDP(sport=9, dport=n),
+                                           dst=OUT4),
+    "closed port": lambda e, n: to_gateway(e, UDP(sport=9, dport=999)),
+    "closed TCP port": lambda e, n: to_gateway(e, TCP(dport=999, flags="S")),
+    "router": lambda e, n: discovery(e, ICMPv6ND_RS(), "ff02::2"),
+    "gateway's MAC": lambda e, n: discovery(e, ICMPv6ND_NS(tgt=GATEWAY6),
+                                            GATEWAY6),
+    "gateway's MAC, IPv4": lambda e, n: Ether(src=e.mac, dst=BROADCAST) / ARP(
+        hwsrc=e.mac, psrc=e.ip4, pdst=GATEWAY),
+    "echo": lambda e, n: to_gateway(e, ICMP(seq=n)),
+}
+
+
+@contextlib.contextmanager
+def flood(wire, frames):
+    """RATE a second, for as long as it takes."""
     stop = threading.Event()
     sent = []
 
-    def flood(wire):
+    def run():
         begin = time.monotonic()
         while not stop.is_set():
             wire.send(*frames)
-            sent.append(len(frames))
-            ahead = begin + sum(sent) / RATE - time.monotonic()
+            sent.extend(frames)
+            ahead = begin + len(sent) / RATE - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)
+    thread = threading.Thread(target=run)
+    thread.start()
+    begin = time.monotonic()
+    try:
+        yield sent
+    finally:
+        lasted = time.monotonic() - begin
+        stop.set()
+        thread.join()
+    assert len(sent) > RATE * lasted / 2, "not much of a flood"
 
-    with red.wire() as wire:
-        thread = threading.Thread(target=flood, args=(wire,))
-        thread.start()
-        begun = time.monotonic()
-        try:
-            time.sleep(1)               # What queues there are, are full.
-            for _ in range(3):
-                started = time.monotonic()
-                with Udhcpc(green.host, "green") as client:
-                    assert client.wait("bound", timeout=3)["ip"] == green.ip4
-                    took = time.monotonic() - started
-                    assert took < PATIENCE, f"the lease took {took:.2f} s"
-        finally:
-            lasted = time.monotonic() - begun
-            stop.set()
-            thread.join()
-        assert sum(sent) > RATE * lasted / 2, "not much of a flood"
-        # And it was no use.
-        assert len(replies(wire)) < sum(sent) / 2
-    status = green.host.status()
+
+@contextlib.contextmanager
+def soon(what):
+    started = time.monotonic()
+    yield
+    took = time.monotonic() - started
+    assert took < PATIENCE, f"{what} took {took:.2f} s"
+
+
+def lease(e):
+    with soon(f"the lease of {e}"), Udhcpc(e.host, e.netns) as client:
+        assert client.wait("bound", timeout=3)["ip"] == e.ip4
+
+
+def resolve(e, name, address):
+    """Of an endpoint that has its address."""
+    with e.open_socket(socket.AF_INET, socket.SOCK_DGRAM) as s, \
+            soon(f"the address of {name}"):
+        s.settimeout(3)
+        s.sendto(bytes(query(name)), (GATEWAY, 53))
+        assert DNS(s.recv(2000)).an.rdata == address
+
+
+def test_a_flood_from_one_port_delays_nobody_else(lab):
+    """Each port has a meter of its own."""
+    a, b = lab.hosts
+    red = Endpoint(a, "red", "blue")
+    lone = Endpoint(a, "lone", "closed")    # Which leads nowhere.
+    green, far = endpoint(a, "green"), endpoint(b, "far")
+    red.ip("link", "set", red.ifname, "mtu", 1454)
+    lab.settle()
+    lease(far)
+    for name, make in FLOODS.items():
+        e = lone if name == "unreachable" else red
+        frames = [bytes(make(e, n)) for n in range(PIECE)]
+        with e.wire() as wire, flood(wire, frames):
+            time.sleep(0.5)             # What queues there are, are full.
+            print(name)
+            lease(green)
+            lease(far)
+            for other in ("far", "red", "far.blue"):
+                resolve(green, other, (red if other == "red" else far).ip4)
+    status = a.status()
     assert status["healthy"], status["problems"]
+
+
+def test_a_flood_is_answered_by_its_meter(lab):
+    red = endpoint(lab["hosta"], "red")
+    frames = [bytes(discover(red, 1000 + n)) for n in range(PIECE)]
+    with red.wire() as wire:
+        with flood(wire, frames) as sent:
+            time.sleep(1)
+        assert 0 < len(replies(wire)) < len(sent) / 4
+
+
+def test_some_ports_that_ask_for_names_leave_some_to_others(lab):
+    """A peer answers this host so often a second and no more."""
+    a, b = lab.hosts
+    evil = [Endpoint(a, f"evil{n}", "blue") for n in range(3)]
+    green, far = endpoint(a, "green"), endpoint(b, "far")
+    lease(green)
+    lease(far)
+    with contextlib.ExitStack() as stack:
+        for e in evil:
+            stack.enter_context(flood(
+                stack.enter_context(e.wire()),
+                [bytes(name_query(e, n)) for n in range(PIECE)]))
+        time.sleep(1)
+        for _ in range(20):
+            resolve(green, "far", far.ip4)
+            time.sleep(0.1)
 
 
 def link_local(mac):
@@ -227,13 +361,20 @@ def link_local(mac):
     return "fe80::" + ":".join(groups[n:n + 2].hex() for n in range(0, 8, 2))
 
 
-def rogue_offer(e, dst, mac, text, src=None):
+def rogue_offer(e, dst, mac, text, src=None, port=67):
     bootp = BOOTP(op=2, xid=77, yiaddr="10.1.66.66", siaddr=e.ip4,
                   chaddr=packed(mac))
     return (Ether(src=e.mac, dst=mac) / IP(src=src or e.ip4, dst=dst)
-            / UDP(sport=67, dport=68) / bootp
+            / UDP(sport=port, dport=68) / bootp
             / DHCP(options=[("message-type", "offer"), ("server_id", e.ip4),
                             ("router", e.ip4), ("hostname", text), "end"]))
+
+
+def rogue_advertise(e, victim, port):
+    """DHCPv6: the source port may be any, RFC 8415, section 7.2."""
+    return (Ether(src=e.mac, dst=victim.mac)
+            / IPv6(src=link_local(e.mac), dst=link_local(victim.mac))
+            / UDP(sport=port, dport=546) / b"\x02rogue")
 
 
 def rogue_router(e, src):
@@ -260,6 +401,10 @@ def test_a_rogue_server_or_router_reaches_nobody(lab):
             wire.send(rogue_offer(evil, victim.ip4, victim.mac, "rogue"),
                       rogue_offer(evil, "255.255.255.255", victim.mac,
                                   "rogue"))
+            for port in (1067, 68, 547, 546, 1024):
+                wire.send(rogue_offer(evil, victim.ip4, victim.mac, "rogue",
+                                      port=port),
+                          rogue_advertise(evil, victim, port))
         wire.send(rogue_offer(evil, "255.255.255.255", BROADCAST, "rogue"),
                   rogue_offer(evil, "255.255.255.255", BROADCAST, "rogue",
                               src=GATEWAY),

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from faults import (DOWN, NETWORKS, Scene, ghost_mac, host_gone, host_rows,
-                    knows, peers, said, update)
+from directoryscene import (DOWN, NETWORKS, Scene, ghost_mac, host_gone,
+                            host_rows, knows, peers, said, update)
 from host import wait_for
 from scene import shared_lab
 from weftlib import refused

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from faults import (DOWN, NETWORKS, Scene, assert_unpublished, attached_apart,
-                    delete, knows, published, said)
+from directoryscene import (DOWN, NETWORKS, Scene, assert_unpublished,
+                            attached_apart, delete, knows, published, said)
 from host import wait_for
 from scene import shared_lab
 from weftlib import cpu_ticks, forget_packets, refused

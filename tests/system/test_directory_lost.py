@@ -8,8 +8,8 @@ import time
 import pytest
 
 from directory import SCHEMA
-from faults import (NETWORKS, Scene, attached_apart, delete, ghost_mac,
-                    host_gone, host_rows, knows, peers)
+from directoryscene import (NETWORKS, Scene, attached_apart, delete,
+                            ghost_mac, host_gone, host_rows, knows, peers)
 from host import PATIENCE, wait_for
 from scene import shared_lab
 from traffic import Endpoint

@@ -4,7 +4,7 @@ existing workloads is lost, and as long as two are left nothing waits."""
 
 import pytest
 
-from faults import DOWN, NETWORKS, Scene, attached_apart, published
+from directoryscene import DOWN, NETWORKS, Scene, attached_apart, published
 from host import wait_for
 from scene import shared_lab
 from traffic import Endpoint

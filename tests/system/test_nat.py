@@ -212,6 +212,42 @@ external = nat
     scene.lab.write_peers(scene.lab.peers_text(NETWORKS))
 
 
+@pytest.mark.parametrize("address", [OUT4, OUT6])
+def test_nothing_goes_out_to_a_port_of_tunnels(scene, address):
+    """A peer would take it for its host's own.  Which ports those are, the
+    list says."""
+    lab, e = scene.lab, scene.a
+    ports = (4789, 4790)
+
+    def passing():
+        return {port for port in ports if answers(e, address, port)}
+
+    with contextlib.ExitStack() as stack:
+        for port in ports:
+            stack.enter_context(server(scene.out, address, port,
+                                       socket.SOCK_DGRAM))
+        assert passing() == {4790}
+        lab.write_peers(lab.peers_text(NETWORKS) + """
+[peer hostz]
+address = 192.168.50.99
+port = 4790
+""")
+        wait_for(lambda: passing() == set(), 3, "4790 is one of them")
+        lab.write_peers(lab.peers_text(NETWORKS))
+        wait_for(lambda: passing() == {4790}, 3, "4790 is none of them")
+    lab.wait_healthy()
+
+
+def answers(e, address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with e.open_socket(family, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.3)
+        s.sendto(b"x", (address, port))
+        with contextlib.suppress(TimeoutError):
+            return bool(s.recv(100))
+    return False
+
+
 def test_one_tenant_fills_its_zone(scene):
     """The other one still connects."""
     e = scene.twin

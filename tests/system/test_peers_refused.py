@@ -13,7 +13,7 @@ import socket
 import pytest
 
 from host import wait_for
-from scene import ofports, problems, shared_lab, state_of_switch
+from scene import problems, shared_lab, state_of_switch
 from traffic import Endpoint
 
 FILE = "/etc/weft/peers.conf"
@@ -133,33 +133,6 @@ def test_a_mistake_put_right_is_forgotten(scene):
     scene.wait_refused("unknown section")
     scene.restore()
     scene.lab.wait_healthy()
-
-
-def offsets(text):
-    """Where a writer may be cut short: at and around each line's end, and
-    within.  Not at the end of the last section but one: what is there then is
-    a good list with one peer less, which nobody can tell from a wish."""
-    ends = [m.end() for m in re.finditer("\n", text)]
-    every = {o for end in ends for o in (end - 5, end - 1, end)}
-    whole = text.index("\n[peer hostc]")
-    return sorted(o for o in every if 0 <= o < len(text)
-                  and o not in (whole, whole + 1))
-
-
-def test_cut_short_at_any_byte(scene):
-    """In place, as a copy that dies leaves it."""
-    tried = offsets(scene.good)
-    assert len(tried) > 30
-    with scene.a1.pinger(scene.b1.ip4) as pinger:
-        for offset in tried:
-            scene.file.write_text(scene.good[:offset])
-            scene.wait_refused(FILE)
-            assert ofports(scene.a) == scene.before[2], f"cut at {offset}"
-            scene.file.write_text(scene.good)
-            wait_for(lambda: "peers.conf" not in problems(scene.a), NOTICED,
-                     f"recovered from a cut at {offset}")
-    assert pinger.lost == []
-    assert state_of_switch(scene.a) == scene.before
 
 
 def empty(path):

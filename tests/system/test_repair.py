@@ -216,7 +216,7 @@ def test_a_tunnels_port_is_deleted(scene):
 @pytest.mark.parametrize("setting", [
     "options:remote_ip=192.168.50.99", "options:key=7",
     "options:local_ip=192.168.50.99", "options:local_ip=nonsense",
-    "options:dst_port=4799", "bfd:enable=false"])
+    "options:dst_port=4799", "bfd:enable=false", "bfd:check_tnl_key=false"])
 def test_a_tunnels_row_is_changed(scene, setting):
     a = scene.a
 
@@ -240,69 +240,6 @@ def test_external_ids_of_an_endpoint_are_removed(scene, key):
     a.ovs_vsctl("remove", "Interface", scene.a1.port, "external_ids", key)
     wait_for(lambda: ids() == before, SOON, "they are as they were")
     scene.wait_reported(scene.a1.port)
-
-
-# The kernel.
-
-def test_a_link_is_deleted(scene):
-    scene.a.ip("link", "del", scene.a1.port)
-    scene.wait_works()
-    scene.wait_reported(f"link {scene.a1.port} was deleted")
-
-
-def test_a_link_is_deleted_inside_the_namespace(scene):
-    scene.a1.ip("link", "del", "eth0")
-    scene.wait_works()
-    scene.wait_reported(f"link {scene.a1.port} was deleted")
-
-
-def test_a_link_is_made_again_by_hand(scene):
-    """Under the same name: `ovs-vsctl show` sees no difference, and yet no
-    packet would pass."""
-    a, port = scene.a, scene.a1.port
-    # In one go: the agent makes a new one as soon as it can.
-    a.sh("ip link add hand type veth peer name hand0; ip -batch - <<'.'\n"
-         f"link del {port}\nlink set hand name {port}\nlink set {port} up\n"
-         "link set hand0 netns a1 name eth0\n.\n"
-         "ip -n a1 link set eth0 up || :  # It may have come already.")
-    scene.wait_works()
-    scene.wait_reported(f"link {port} was deleted or replaced")
-
-
-def test_a_link_is_set_down(scene):
-    scene.a.ip("link", "set", scene.a1.port, "down")
-    scene.wait_works()
-
-
-@pytest.fixture
-def extra(scene):
-    endpoint = Endpoint(scene.a, "extra")
-    yield endpoint
-    scene.a.weft("detach", "extra")
-    scene.a.ip("netns", "del", "extra", check=False)
-
-
-def gone(host, endpoint):
-    return (endpoint.port not in ofports(host)
-            and endpoint.port not in host.ip("link")
-            and endpoint.mac not in str(our_flows(host))
-            and endpoint.name not in host.weft("endpoint", "list").stdout)
-
-
-def test_a_namespace_is_deleted(scene, extra):
-    scene.a.ip("netns", "del", "extra")
-    wait_for(lambda: gone(scene.a, extra), SOON, "nothing of it is left")
-    scene.wait_reported("its namespace /run/netns/extra has gone")
-    assert scene.a.status()["endpoints"] == "2 of 2 up"
-
-
-def test_a_namespace_is_deleted_and_made_again(scene, extra):
-    """It is another one: the endpoint comes into it, or is gone."""
-    scene.a.sh("ip netns del extra; ip netns add extra")
-    wait_for(lambda: gone(scene.a, extra)
-             or extra.pings(scene.b1, timeout=0.2), SOON,
-             "nothing is left that does not work")
-    scene.wait_reported("extra")
 
 
 # The daemons.

@@ -68,10 +68,12 @@ class Pinger:
         self._netns = netns
         self._timeout = timeout
         self._seen = {}             # Sequence number to time of arrival.
-        self.sent = self.duplicates = 0
+        self._twice = []
+        self.sent = 0
 
     def __enter__(self):
         self._node.lab.settle()
+        self._seen, self._twice = {}, []        # It may be the second time.
         self._process = self._node.popen(self._argv, self._netns,
                                          stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read)
@@ -92,8 +94,21 @@ class Pinger:
 
     @property
     def lost(self):
-        seen = sorted(self._seen)
-        return [n for n in range(1, seen[-1]) if n not in self._seen]
+        return self.lost_since(0)
+
+    def mark(self):
+        """A point in time, for the two below."""
+        return max(self._seen, default=0)
+
+    def lost_since(self, mark):
+        return [n for n in range(mark + 1, self.mark()) if n not in self._seen]
+
+    def duplicates_since(self, mark):
+        return [n for n in self._twice if n > mark]
+
+    @property
+    def duplicates(self):
+        return len(self._twice)
 
     @property
     def longest_gap(self):
@@ -108,12 +123,17 @@ class Pinger:
                  f"{count} more answers to {self._argv[-1]}")
 
     def _read(self):
+        last = 0
         for line in self._process.stdout:
             match = re.search(r"seq=(\d+)", line)
             if match and " bytes from " in line:
-                # ping(8) counts on in 16 bits: no test lasts as long.
-                self._seen[int(match[1])] = time.monotonic()
-                self.duplicates += "DUP!" in line
+                # ping(8) counts on in 16 bits.
+                number = int(match[1])
+                number += round((last - number) / 65536) * 65536
+                last = max(last, number)
+                self._seen[number] = time.monotonic()
+                if "DUP!" in line:
+                    self._twice.append(number)
 
     def _stop(self):
         self._process.send_signal(signal.SIGINT)
