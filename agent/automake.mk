@@ -39,6 +39,7 @@ weftd_SOURCES = \
 	agent/ofswitch.c agent/ofswitch.h \
 	agent/ofswitch-bundles.c agent/ofswitch-bundles.h \
 	agent/ofswitch-encode.c agent/ofswitch-encode.h \
+	agent/ofswitch-questions.c agent/ofswitch-questions.h \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
 	agent/portguard.c agent/portguard.h \
 	agent/reaper.c agent/reaper.h \

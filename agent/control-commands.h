@@ -17,6 +17,8 @@ struct control {
     struct unixctl_conn *cleanup;   /* Waits for the end of it, or NULL. */
     struct ovs_list deferred;       /* Attaches that wait until it is known who
                                      * else is on their network. */
+    struct ovs_list shown;          /* Endpoints to show that wait for what the
+                                     * switch has counted. */
     bool exiting;
 };
 
@@ -31,5 +33,8 @@ unixctl_cb_func control_detach_netns;
 /* Goes on with those that are deferred; 'stop': tells them that it is over. */
 void control_run_deferred(struct control *, bool stop);
 void control_wait_deferred(struct control *);
+/* Likewise with those of control-show.c. */
+void control_run_shown(struct control *, bool stop);
+void control_wait_shown(struct control *);
 
 #endif /* agent/control-commands.h */

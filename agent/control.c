@@ -32,6 +32,7 @@ control_create(struct agent *agent)
     struct control *c = xzalloc(sizeof *c);
     c->agent = agent;
     ovs_list_init(&c->deferred);
+    ovs_list_init(&c->shown);
 #define COMMAND(HANDLER, WORDS, ARGS, HELP) \
     register_command(c, WORDS, ARGS, control_##HANDLER);
 #define LOCAL_COMMAND(HANDLER, WORDS, ARGS, HELP)
@@ -46,6 +47,7 @@ void
 control_destroy(struct control *c)
 {
     control_run_deferred(c, true);
+    control_run_shown(c, true);
     free(c);
 }
 
@@ -55,6 +57,7 @@ control_run(struct control *c)
 {
     char *error = NULL;
     control_run_deferred(c, false);
+    control_run_shown(c, false);
     if (!c->cleanup || !agent_is_clean(c->agent, &error)) {
         return;
     }
@@ -73,6 +76,7 @@ void
 control_wait(struct control *c)
 {
     control_wait_deferred(c);
+    control_wait_shown(c);
 }
 
 bool

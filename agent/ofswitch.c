@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "agent/ofswitch-bundles.h"
 #include "agent/ofswitch-encode.h"
+#include "agent/ofswitch-questions.h"
 #include "agent/ofswitch-read.h"
 #include "flow.h"
 #include "netdev.h"
@@ -71,6 +72,7 @@ struct ofswitch {
     bool drifted;               /* The next one will be. */
     long long int reread_at;    /* When to read again; LLONG_MAX: need not. */
     struct ofswitch_bundles bundles;
+    struct ovs_list questions;  /* Contains struct ofswitch_question. */
     char *error;                /* Of a bundle, or NULL. */
     const struct ofswitch_events *events;
     void *aux;
@@ -96,6 +98,7 @@ ofswitch_create(const char *target, bool known,
     sw->reread_at = LLONG_MAX;
     plan_init(&sw->observed);
     ofswitch_bundles_init(&sw->bundles);
+    ovs_list_init(&sw->questions);
     sw->events = events;
     sw->aux = aux;
     return sw;
@@ -270,6 +273,19 @@ ofswitch_ask_counters(struct ofswitch *sw, ofp_port_t port)
     }
 }
 
+void
+ofswitch_ask_refused(struct ofswitch *sw, ofp_port_t port, bool meter,
+                     struct ofswitch_question *q)
+{
+    if (sw->state == S_DOWN) {
+        *q = (struct ofswitch_question) { .answer = ANSWER_LOST };
+        return;
+    }
+    struct ovs_list messages = OVS_LIST_INITIALIZER(&messages);
+    ofswitch_questions_ask(&sw->questions, port, meter, q, &messages);
+    send_messages(sw, &messages);
+}
+
 static void
 start_reading(struct ofswitch *sw)
 {
@@ -428,7 +444,8 @@ handle_message(struct ofswitch *sw, struct ofpbuf *msg)
 {
     const struct ofp_header *oh = msg->data;
     enum ofptype type;
-    if (ofptype_decode(&type, oh)) {
+    if (ofptype_decode(&type, oh)
+        || ofswitch_questions_take(&sw->questions, msg)) {
         return;
     }
     /* Only what was asked for, or what a switch says by itself. */
@@ -465,6 +482,7 @@ static void
 forget_connection(struct ofswitch *sw)
 {
     ofswitch_bundles_clear(&sw->bundles);
+    ofswitch_questions_lose(&sw->questions);
     sw->state = S_DOWN;
     sw->foreign.n = 0;
     sw->reread_at = LLONG_MAX;

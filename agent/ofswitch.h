@@ -14,8 +14,10 @@
  * untouched, what lacks goes in and what is stale goes out in one bundle. */
 
 #include "dp-packet.h"
+#include "openvswitch/list.h"
 #include "openvswitch/types.h"
 #include "overlay/plan.h"
+#include "overlay/refusal.h"
 
 struct ofswitch;
 
@@ -96,5 +98,23 @@ void ofswitch_packet_out(struct ofswitch *, const struct dp_packet *,
 
 /* Asks for what 'counters' tells. */
 void ofswitch_ask_counters(struct ofswitch *, ofp_port_t);
+
+/* What the switch has counted of an endpoint.  The caller's, who looks for the
+ * answer after ofswitch_run(), and ends by ofswitch_question_finish(). */
+enum ofswitch_answer {
+    ANSWER_AWAITED,
+    ANSWER_THERE,
+    ANSWER_LOST,                    /* There is no switch, or it was lost. */
+};
+struct ofswitch_question {
+    struct ovs_list node;           /* While ANSWER_AWAITED. */
+    enum ofswitch_answer answer;
+    ovs_be32 flows_xid, meter_xid, end_xid;
+    struct refusal_counts refused;  /* Complete if ANSWER_THERE. */
+};
+/* 'meter': the port should have one. */
+void ofswitch_ask_refused(struct ofswitch *, ofp_port_t, bool meter,
+                          struct ofswitch_question *);
+void ofswitch_question_finish(struct ofswitch_question *);
 
 #endif /* agent/ofswitch.h */

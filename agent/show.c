@@ -90,6 +90,41 @@ show_one(const struct agent *a, const char *what, const char *name)
     return found;
 }
 
+bool
+show_ask_refused(const struct agent *a, const char *name,
+                 struct ofswitch_question *q)
+{
+    const struct peerlist *list = directory_list(a->directory);
+    const struct endpoint *ep = endpoints_find(a->endpoints, name);
+    const struct switchdb_port *port = (ep ? switchdb_find_port(a->db,
+                                                                ep->port)
+                                        : NULL);
+    if (!port || !port->ofport) {
+        return false;
+    }
+    const struct network *net = (list ? peerlist_network(list, ep->network)
+                                 : NULL);
+    ofswitch_ask_refused(a->sw, port->ofport, net && compile_has_meter(net),
+                         q);
+    return true;
+}
+
+void
+show_put_refused(const struct ofswitch_question *q, struct json *row)
+{
+    if (q->answer == ANSWER_THERE) {
+        json_object_put(row, "refused", refusal_counts_to_json(
+            &q->refused, REFUSAL_KIND_REFUSED));
+        json_object_put(row, "ignored", refusal_counts_to_json(
+            &q->refused, REFUSAL_KIND_IGNORED));
+    } else {
+        json_object_put_string(row, "uncounted",
+                               q->answer == ANSWER_LOST
+                               ? "the switch is not there"
+                               : "the switch does not answer");
+    }
+}
+
 struct json *
 show_status(const struct agent *a)
 {

@@ -18,6 +18,13 @@ struct json *show_list(const struct agent *, const char *what,
 struct json *show_one(const struct agent *, const char *what,
                       const char *name);
 
+/* Asks the switch what it has counted of an endpoint.  False if it has no
+ * port. */
+bool show_ask_refused(const struct agent *, const char *name,
+                      struct ofswitch_question *);
+/* Adds to its row what the switch has counted, or why that is not known. */
+void show_put_refused(const struct ofswitch_question *, struct json *row);
+
 /* The options by which qemu uses an endpoint's tap.  Owned. */
 char *show_qemu(const struct agent *, const struct endpoint *);
 

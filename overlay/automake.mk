@@ -12,6 +12,7 @@ liboverlay_a_SOURCES = \
 	overlay/compile-fields.c overlay/compile-fields.h \
 	overlay/compile-gateway.c \
 	overlay/compile-known.c \
+	overlay/compile-refused.c \
 	overlay/dhcp4.c overlay/dhcp4.h \
 	overlay/dhcp4-request.c overlay/dhcp4-request.h \
 	overlay/dhcp6.c overlay/dhcp6.h \
@@ -31,6 +32,7 @@ liboverlay_a_SOURCES = \
 	overlay/pipeline.c overlay/pipeline.h overlay/pipeline.def \
 	overlay/plan.c overlay/plan.h \
 	overlay/publish.c overlay/publish.h \
+	overlay/refusal.c overlay/refusal.h overlay/refusal.def \
 	overlay/request.c overlay/request.h \
 	overlay/router-adv.c overlay/router-adv.h \
 	overlay/sections.c overlay/sections.h \

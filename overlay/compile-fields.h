@@ -48,6 +48,11 @@
     "move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[]," \
     "set_field:"IP"->arp_spa,in_port"
 
+/* To table 'to', for a reason that goes into its register: of answer.h to
+ * table punt, of refusal.h to table refused. */
+#define PUNT "set_field:%d->"WHY",goto_table:%d"
+#define REFUSE PUNT
+
 /* What the flows of IPv6 and of IPv4 call the same thing. */
 struct compile_family {
     const char *ip, *src, *dst;     /* As a match. */

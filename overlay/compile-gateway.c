@@ -50,25 +50,10 @@ has_gateways(const struct network *net)
     return false;
 }
 
-/* A punt: the reason goes into its register. */
-#define PUNT "set_field:%d->"WHY",goto_table:%d"
-
 void
 compile_gateway_static(struct plan *plan)
 {
     uint64_t cookie = pipeline_cookie(COOKIE_STATIC, 0);
-
-    /* A DHCP server that is none, whatever port it sends from: clients do not
-     * look at that (RFC 2131, section 4.1; RFC 8415, section 7.2).  And a
-     * question to the peers' agents, which only ours asks. */
-    static const char *const refused[] = {
-        "udp,tp_src=67", "udp,tp_dst=68", "udp6,tp_src=547", "udp6,tp_dst=546",
-        "dl_dst="ASK_MAC,
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
-        plan_add_flow(plan, TABLE_ANTISPOOF, 200, cookie, "%s actions=drop",
-                      refused[i]);
-    }
 
     plan_add_flow(plan, TABLE_RESPOND, 90, cookie,
                   PEER"=0,dl_dst="GW" actions=goto_table:%d", TABLE_GATEWAY);
@@ -334,6 +319,12 @@ compile_external(ofp_port_t port, struct plan *plan)
     }
 }
 
+bool
+compile_has_meter(const struct network *net)
+{
+    return has_gateways(net);
+}
+
 /* What goes up to the agent from a port, as much as its meter lets through. */
 static void
 compile_punt(ofp_port_t port, uint64_t cookie, struct plan *plan)
@@ -383,9 +374,8 @@ compile_forwarder(const struct endpoint *ep, const struct network *net,
             const struct compile_family *f = compile_family_of(&r->via);
             char *src = compile_prefix_text(&r->dst);
             plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
-                          "in_port=%d,dl_src="ETH_ADDR_FMT",%s,%s=%s "
-                          "actions=goto_table:%d", ofp_to_u16(port),
-                          ETH_ADDR_ARGS(ep->mac), f->ip, f->src, src,
+                          "in_port=%d,%s,%s=%s actions=goto_table:%d",
+                          ofp_to_u16(port), f->ip, f->src, src,
                           address_is_v4(&r->via) ? TABLE_RESPOND
                           : TABLE_GUARD);
             free(src);
@@ -417,25 +407,23 @@ compile_publish(const struct endpoint *ep, const struct network *net,
 }
 
 static void
-compile_made_up_one(const struct endpoint *ep, ofp_port_t port,
-                    const char *wanted, uint64_t cookie, struct plan *plan)
+compile_made_up_one(ofp_port_t port, const char *wanted, uint64_t cookie,
+                    struct plan *plan)
 {
     plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
-                  "in_port=%d,dl_src="ETH_ADDR_FMT",icmp6,%s,"
-                  "ipv6_src=fe80::/10 actions=goto_table:%d",
-                  ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac), wanted,
-                  TABLE_GUARD);
+                  "in_port=%d,icmp6,%s,ipv6_src=fe80::/10 "
+                  "actions=goto_table:%d",
+                  ofp_to_u16(port), wanted, TABLE_GUARD);
 }
 
 /* Asks for an address of the gateway's. */
 static void
-compile_made_up_target(const struct endpoint *ep, ofp_port_t port,
-                       const struct in6_addr *target, uint64_t cookie,
-                       struct plan *plan)
+compile_made_up_target(ofp_port_t port, const struct in6_addr *target,
+                       uint64_t cookie, struct plan *plan)
 {
     char *ip = compile_address_text(target);
     char *wanted = xasprintf("icmp_type=135,icmp_code=0,nd_target=%s", ip);
-    compile_made_up_one(ep, port, wanted, cookie, plan);
+    compile_made_up_one(port, wanted, cookie, plan);
     free(wanted);
     free(ip);
 }
@@ -444,24 +432,23 @@ compile_made_up_target(const struct endpoint *ep, ofp_port_t port,
  * here knows to be its own.  To find the gateway it needs no more than these;
  * no other endpoint sees them, so they can tell nobody a wrong neighbour. */
 static void
-compile_made_up(const struct endpoint *ep, const struct network *net,
-                const struct compile_place *place, ofp_port_t port,
-                uint64_t cookie, struct plan *plan)
+compile_made_up(const struct network *net, const struct compile_place *place,
+                ofp_port_t port, uint64_t cookie, struct plan *plan)
 {
-    compile_made_up_one(ep, port, "icmp_type=133,icmp_code=0", cookie, plan);
+    compile_made_up_one(port, "icmp_type=133,icmp_code=0", cookie, plan);
     if (!place->mode.kernel) {
-        compile_made_up_one(ep, port, "icmp_type=135,icmp_code=0,dl_dst="
-                            MULTICAST, cookie, plan);
-        compile_made_up_one(ep, port, "icmp_type=135,icmp_code=0,dl_dst="GW,
+        compile_made_up_one(port, "icmp_type=135,icmp_code=0,dl_dst="MULTICAST,
+                            cookie, plan);
+        compile_made_up_one(port, "icmp_type=135,icmp_code=0,dl_dst="GW,
                             cookie, plan);
         return;
     }
     static const struct eth_addr mac = GATEWAY_MAC;
     struct in6_addr ll = address_link_local(mac);
-    compile_made_up_target(ep, port, &ll, cookie, plan);
+    compile_made_up_target(port, &ll, cookie, plan);
     for (size_t i = 0; i < net->n_subnets; i++) {
         if (has_gateway(net, i) && !prefix_is_v4(&net->subnets[i])) {
-            compile_made_up_target(ep, port, &net->gateways[i], cookie, plan);
+            compile_made_up_target(port, &net->gateways[i], cookie, plan);
         }
     }
 }
@@ -469,29 +456,26 @@ compile_made_up(const struct endpoint *ep, const struct network *net,
 /* What the agent answers: DHCP (RFC 2131; RFC 8415) and router solicitations
  * (RFC 4861, section 6.2.6). */
 static void
-compile_punts(const struct endpoint *ep, const struct network *net,
-              const struct compile_place *place, ofp_port_t port,
-              uint64_t cookie, struct plan *plan)
+compile_punts(const struct network *net, const struct compile_place *place,
+              ofp_port_t port, uint64_t cookie, struct plan *plan)
 {
     int p = ofp_to_u16(port);
     compile_punt(port, cookie, plan);
     if (network_gateway(net, true) && net->dhcp) {
         plan_add_flow(plan, TABLE_ANTISPOOF, 150, cookie,
-                      "in_port=%d,dl_src="ETH_ADDR_FMT",udp,tp_src=68,"
-                      "tp_dst=67 actions="PUNT, p, ETH_ADDR_ARGS(ep->mac),
+                      "in_port=%d,udp,tp_src=68,tp_dst=67 actions="PUNT, p,
                       WHY_DHCP4, TABLE_PUNT);
     }
     if (network_gateway(net, false)) {
         if (net->dhcp) {
             plan_add_flow(plan, TABLE_ANTISPOOF, 150, cookie,
-                          "in_port=%d,dl_src="ETH_ADDR_FMT",udp6,tp_src=546,"
-                          "tp_dst=547 actions="PUNT, p, ETH_ADDR_ARGS(ep->mac),
-                          WHY_DHCP6, TABLE_PUNT);
+                          "in_port=%d,udp6,tp_src=546,tp_dst=547 actions="
+                          PUNT, p, WHY_DHCP6, TABLE_PUNT);
         }
         plan_add_flow(plan, TABLE_GUARD, 210, cookie,
                       "in_port=%d,icmp6,icmp_type=133,icmp_code=0 "
                       "actions="PUNT, p, WHY_SOLICIT, TABLE_PUNT);
-        compile_made_up(ep, net, place, port, cookie, plan);
+        compile_made_up(net, place, port, cookie, plan);
     }
 }
 
@@ -504,7 +488,7 @@ compile_gateway_endpoint(const struct endpoint *ep, const struct network *net,
     if (!has_gateways(net)) {
         return;
     }
-    compile_punts(ep, net, place, port, cookie, plan);
+    compile_punts(net, place, port, cookie, plan);
     compile_forwarder(ep, net, port, cookie, plan);
     for (size_t i = 0; i < ep->n_publishes && place->slot; i++) {
         compile_publish(ep, net, &ep->publishes[i], place->slot, cookie,

@@ -9,7 +9,6 @@
 #include "overlay/compile-fields.h"
 #include "packets.h"
 
-static void compile_hidden(struct plan *);
 static void compile_learning(struct plan *);
 static void compile_antispoof_v4(const struct endpoint *, ofp_port_t,
                                  const char *ip, uint64_t cookie,
@@ -33,6 +32,9 @@ compile_static(const struct compile_mode *mode, struct plan *plan)
             continue;               /* The switch's own. */
         } else if (t->miss == TABLE_DROP) {
             plan_add_flow(plan, t->id, 0, cookie, "actions=drop");
+        } else if (t->miss == TABLE_REFUSED) {
+            plan_add_flow(plan, t->id, 0, cookie, "actions="REFUSE,
+                          compile_refused_miss(t->id), t->miss);
         } else {
             plan_add_flow(plan, t->id, 0, cookie, "actions=goto_table:%d",
                           t->miss);
@@ -43,32 +45,9 @@ compile_static(const struct compile_mode *mode, struct plan *plan)
     plan_add_flow(plan, TABLE_VNI, 200, cookie,
                   "dl_src="MULTICAST" actions=drop");
 
-    /* IGMP: multicast is flooded here, so nobody listens to reports; sent to
-     * every port they cost more than all the rest. */
-    plan_add_flow(plan, TABLE_ANTISPOOF, 200, cookie,
-                  "ip,nw_proto=2 actions=drop");
-
-    /* Types of RFC 4861, section 4, RFC 2710 and RFC 3810: MLD queries and
-     * reports, router solicitation and advertisement, redirect. */
-    static const int refused[] = { 130, 131, 132, 133, 134, 137, 143 };
-    for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
-        plan_add_flow(plan, TABLE_GUARD, 200, cookie,
-                      "icmp6,icmp_type=%d actions=drop", refused[i]);
-    }
-    compile_hidden(plan);
     plan_add_flow(plan, TABLE_GUARD, 100, cookie,
                   "icmp6,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00 "
                   "actions=goto_table:%d", TABLE_RESPOND);
-    plan_add_flow(plan, TABLE_GUARD, 50, cookie,
-                  "icmp6,icmp_type=135 actions=drop");
-    plan_add_flow(plan, TABLE_GUARD, 50, cookie,
-                  "icmp6,icmp_type=136 actions=drop");
-
-    /* A solicitation without the asker's address has no room for ours: its
-     * owner answers it (unicast), or nobody (duplicate address detection). */
-    plan_add_flow(plan, TABLE_RESPOND, 110, cookie,
-                  "icmp6,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00,"
-                  "dl_dst="MULTICAST" actions=drop");
     plan_add_flow(plan, TABLE_RESPOND, 105, cookie,
                   "icmp6,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00 "
                   "actions=goto_table:%d", TABLE_FORWARD);
@@ -79,38 +58,12 @@ compile_static(const struct compile_mode *mode, struct plan *plan)
                   PEER"=0 actions=resubmit(,%d),goto_table:%d",
                   TABLE_LEARNED, TABLE_OUTPUT);
 
+    compile_refused_static(plan);
     compile_gateway_static(plan);
     if (mode->known) {
         compile_known_static(mode, plan);
     } else {
         compile_learning(plan);
-    }
-}
-
-/* IPv6 that hides from the switch what it is.  Nobody is to hear any of it
- * (RFC 7112, RFC 6980 and RFC 4861, section 7.1), but that is for the hearer to
- * know. */
-static void
-compile_hidden(struct plan *plan)
-{
-    static const char *const hidden[] = {
-        "ipv6,nw_proto=0",          /* Headers that end too early, to the
-                                     * userspace datapath; and */
-        "ipv6,nw_proto=59",         /* to the kernel's: no next header. */
-        /* A first fragment without the upper layer's header. */
-        "icmp6,nw_frag=not_later,icmp_type=0",
-        "udp6,nw_frag=first,tp_src=0,tp_dst=0",
-        /* Neighbour discovery in fragments, of which the second has what
-         * would be looked at. */
-        "icmp6,nw_frag=first,icmp_type=135",
-        "icmp6,nw_frag=first,icmp_type=136",
-        /* Cut off, or with an option twice. */
-        "icmp6,icmp_type=135,icmp_code=0,nd_target=::",
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(hidden); i++) {
-        plan_add_flow(plan, TABLE_GUARD, 220,
-                      pipeline_cookie(COOKIE_STATIC, 0), "%s actions=drop",
-                      hidden[i]);
     }
 }
 
@@ -208,8 +161,10 @@ compile_endpoint(const struct endpoint *ep, const struct network *net,
     bool any_v6 = false;
 
     plan_add_flow(plan, TABLE_CLASSIFY, 100, cookie,
-                  "in_port=%d,"UNTAGGED" actions=set_field:%"PRIu32"->"NET","
-                  "goto_table:%d", ofp_to_u16(port), vni, TABLE_ANTISPOOF);
+                  "in_port=%d,"UNTAGGED",dl_src="ETH_ADDR_FMT" "
+                  "actions=set_field:%"PRIu32"->"NET",goto_table:%d",
+                  ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac), vni,
+                  TABLE_ANTISPOOF);
     plan_add_flow(plan, TABLE_FORWARD, 100, cookie,
                   NET"=%"PRIu32",dl_dst="ETH_ADDR_FMT" actions=output:%d",
                   vni, ETH_ADDR_ARGS(ep->mac), ofp_to_u16(port));
@@ -231,11 +186,9 @@ compile_endpoint(const struct endpoint *ep, const struct network *net,
 
     /* An ARP probe claims no address yet (RFC 5227, section 2.1.1). */
     plan_add_flow(plan, TABLE_ANTISPOOF, 100, cookie,
-                  "in_port=%d,dl_src="ETH_ADDR_FMT",arp,arp_op=1,"
-                  "arp_spa=0.0.0.0,arp_sha="ETH_ADDR_FMT" "
-                  "actions=goto_table:%d",
-                  ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac),
-                  ETH_ADDR_ARGS(ep->mac), TABLE_RESPOND);
+                  "in_port=%d,arp,arp_op=1,arp_spa=0.0.0.0,"
+                  "arp_sha="ETH_ADDR_FMT" actions=goto_table:%d",
+                  ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac), TABLE_RESPOND);
 
     if (any_v6) {
         struct in6_addr ll = address_link_local(ep->mac);
@@ -252,6 +205,7 @@ compile_endpoint(const struct endpoint *ep, const struct network *net,
                       ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac),
                       TABLE_RESPOND);
     }
+    compile_refused_endpoint(ep, port, any_v6, plan);
     compile_gateway_endpoint(ep, net, place, port, plan);
 }
 
@@ -260,13 +214,11 @@ compile_antispoof_v4(const struct endpoint *ep, ofp_port_t port,
                      const char *ip, uint64_t cookie, struct plan *plan)
 {
     plan_add_flow(plan, TABLE_ANTISPOOF, 100, cookie,
-                  "in_port=%d,dl_src="ETH_ADDR_FMT",ip,nw_src=%s "
-                  "actions=goto_table:%d", ofp_to_u16(port),
-                  ETH_ADDR_ARGS(ep->mac), ip, TABLE_RESPOND);
+                  "in_port=%d,ip,nw_src=%s actions=goto_table:%d",
+                  ofp_to_u16(port), ip, TABLE_RESPOND);
     plan_add_flow(plan, TABLE_ANTISPOOF, 100, cookie,
-                  "in_port=%d,dl_src="ETH_ADDR_FMT",arp,arp_spa=%s,"
-                  "arp_sha="ETH_ADDR_FMT" actions=goto_table:%d",
-                  ofp_to_u16(port), ETH_ADDR_ARGS(ep->mac), ip,
+                  "in_port=%d,arp,arp_spa=%s,arp_sha="ETH_ADDR_FMT" "
+                  "actions=goto_table:%d", ofp_to_u16(port), ip,
                   ETH_ADDR_ARGS(ep->mac), TABLE_RESPOND);
 }
 
@@ -275,9 +227,8 @@ compile_antispoof_v6(const struct endpoint *ep, ofp_port_t port,
                      const char *ip, uint64_t cookie, struct plan *plan)
 {
     plan_add_flow(plan, TABLE_ANTISPOOF, 100, cookie,
-                  "in_port=%d,dl_src="ETH_ADDR_FMT",ipv6,ipv6_src=%s "
-                  "actions=goto_table:%d", ofp_to_u16(port),
-                  ETH_ADDR_ARGS(ep->mac), ip, TABLE_GUARD);
+                  "in_port=%d,ipv6,ipv6_src=%s actions=goto_table:%d",
+                  ofp_to_u16(port), ip, TABLE_GUARD);
     plan_add_flow(plan, TABLE_GUARD, 100, cookie,
                   "in_port=%d,icmp6,icmp_type=136,icmp_code=0,nd_target=%s,"
                   "nd_tll="ETH_ADDR_FMT" actions=goto_table:%d",

@@ -9,10 +9,11 @@
  * once.  Called by the agent; pure.
  *
  * compile.c has the switched part, compile-gateway.c what is routed and
- * translated. */
+ * translated, compile-refused.c what an endpoint may not send. */
 
 #include "overlay/model.h"
 #include "overlay/plan.h"
+#include "overlay/refusal.h"
 
 /* The same for all that is compiled for one switch. */
 struct compile_mode {
@@ -70,6 +71,20 @@ void compile_member(uint32_t vni, ofp_port_t port, struct plan *);
 void compile_endpoint(const struct endpoint *, const struct network *net,
                       const struct compile_place *, ofp_port_t port,
                       struct plan *);
+
+/* Have endpoints of it a meter, for what they send to the agent? */
+bool compile_has_meter(const struct network *);
+
+/* What the counting flow of table refused counts, from its match; NONE: it is
+ * no such flow. */
+enum refusal compile_refused_parse(const struct match *);
+
+/* Of compile-refused.c, called by compile.c alone.  'any_v6': it has an IPv6
+ * address. */
+void compile_refused_static(struct plan *);
+enum refusal compile_refused_miss(enum pipeline_table);
+void compile_refused_endpoint(const struct endpoint *, ofp_port_t port,
+                              bool any_v6, struct plan *);
 
 /* Of compile-known.c, called by the above alone. */
 void compile_known_static(const struct compile_mode *, struct plan *);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include "openvswitch/shash.h"
+#include "overlay/refusal.h"
 #include "util.h"
 
 #define NETNS_PREFIX "/run/netns/"
@@ -122,9 +123,16 @@ view_status(const struct json *status, struct ds *s)
     }
 }
 
+/* An object is counters by reason, of which those that are not 0 are told. */
 static size_t
 cell_lines(const struct json *cell)
 {
+    if (cell && cell->type == JSON_OBJECT) {
+        char *text = refusal_counts_text(cell);
+        size_t n = text[0] ? 1 : 0;
+        free(text);
+        return n;
+    }
     return cell && cell->type == JSON_ARRAY ? json_array(cell)->n : 1;
 }
 
@@ -137,6 +145,8 @@ cell_line(const struct json *cell, size_t line)
                 ? cell_line(json_array(cell)->elems[line], 0) : xstrdup(""));
     } else if (!cell || line) {
         return xstrdup("");
+    } else if (cell->type == JSON_OBJECT) {
+        return refusal_counts_text(cell);
     } else if (cell->type == JSON_STRING) {
         const char *text = json_string(cell);
         size_t n = strlen(NETNS_PREFIX);

@@ -202,12 +202,27 @@ print_table_page(const struct pipeline_table_info *t, const char *flows)
     printf("```\n");
 }
 
+/* What the registers' numbers mean in table refused. */
+static void
+print_refusals(void)
+{
+    printf("\nReasons; those in brackets are what ordinary systems send, "
+           "which is ignored:\n\n");
+    for (const struct refusal_info *r = refusals; r->key; r++) {
+        bool ignored = r->kind == REFUSAL_KIND_IGNORED;
+        char *line = xasprintf("- %d, %s%s%s: %s", r->id, ignored ? "(" : "",
+                               r->title, ignored ? ")" : "", r->what);
+        print_wrapped(line);
+        free(line);
+    }
+}
+
 static void
 print_page(const char *flows)
 {
     printf("<!-- SPDX-License-Identifier: Apache-2.0 -->\n"
-           "<!-- Generated from overlay/pipeline.def and "
-           "tests/golden/page.conf by `make golden-update`. -->\n"
+           "<!-- Generated from overlay/pipeline.def, overlay/refusal.def "
+           "and tests/golden/page.conf by `make golden-update`. -->\n"
            "# The pipeline\n\n"
            "The OpenFlow tables of the bridge, in the order a packet sees "
            "them. The flows are\nthose of one host with two endpoints on "
@@ -229,6 +244,7 @@ print_page(const char *flows)
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
         print_table_page(t, flows);
     }
+    print_refusals();
 }
 
 int

@@ -269,6 +269,33 @@ test_remote(void **state)
     }
 }
 
+/* Each endpoint has a flow for each reason that is not its meter's; what it
+ * counts can be read from it. */
+static void
+test_refused(void **state OVS_UNUSED)
+{
+    struct plan plan = PLAN_INITIALIZER(&plan);
+    compile_object(OBJECTS - 1, 0, &plan);
+    int n[REFUSAL_END] = { 0 };
+    const struct plan_flow *flow;
+    HMAP_FOR_EACH (flow, node, &plan.flows) {
+        struct match match;
+        minimatch_expand(&flow->match, &match);
+        if (flow->table == TABLE_REFUSED) {
+            assert_int_equal(ofp_to_u16(match.flow.in_port.ofp_port),
+                             OBJECTS - 1);
+            assert_true(flow->cookie == pipeline_cookie(COOKIE_ENDPOINT,
+                                                        OBJECTS - 1));
+            n[compile_refused_parse(&match)]++;
+        }
+    }
+    assert_int_equal(n[REFUSAL_NONE], 0);
+    for (const struct refusal_info *r = refusals; r->key; r++) {
+        assert_int_equal(n[r->id], refusal_has_flow(r->id));
+    }
+    plan_finish(&plan);
+}
+
 int
 main(void)
 {
@@ -280,6 +307,7 @@ main(void)
         cmocka_unit_test(test_changed_actions_are_one_step),
         cmocka_unit_test(test_gotos),
         cmocka_unit_test(test_cookies),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

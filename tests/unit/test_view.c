@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include "openvswitch/shash.h"
+#include "overlay/refusal.h"
 #include "overlay/view.h"
 
 static void
@@ -46,6 +48,35 @@ test_object(void **state OVS_UNUSED)
     ds_destroy(&s);
 }
 
+/* Counters by reason: in the order of the list, without those that are 0. */
+static void
+test_counters(void **state OVS_UNUSED)
+{
+    struct refusal_counts counts = { .n = {
+        [REFUSAL_TAG] = 3, [REFUSAL_SOURCE_IPV4] = 12, [REFUSAL_RATE] = 1,
+    } };
+    struct json *o = json_object_create();
+    json_object_put_string(o, "name", "red");
+    json_object_put(o, "refused", refusal_counts_to_json(
+        &counts, REFUSAL_KIND_REFUSED));
+    json_object_put(o, "ignored", refusal_counts_to_json(
+        &counts, REFUSAL_KIND_IGNORED));
+    struct ds s = DS_EMPTY_INITIALIZER;
+    view_object(o, &s);
+    assert_string_equal(ds_cstr(&s), "name     red\nrefused  "
+                        "802.1Q tag 3, source IPv4 12, rate limit 1\n");
+    ds_destroy(&s);
+
+    char *text = json_to_string(shash_find_data(json_object(o), "ignored"),
+                                JSSF_SORT);
+    assert_string_equal(text, "{\"dhcp-request\":0,"
+                        "\"ipv6-autoconfiguration\":0,"
+                        "\"link-local-address\":0,"
+                        "\"multicast-membership\":0}");
+    free(text);
+    json_destroy(o);
+}
+
 static void
 test_status(void **state OVS_UNUSED)
 {
@@ -66,6 +97,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_object),
+        cmocka_unit_test(test_counters),
         cmocka_unit_test(test_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
