@@ -373,8 +373,9 @@ def check_v6(packet, evil, mac, demand):
             source, target = struct.unpack("!HH", data[:4])
             demand(source != 547 and target != 546, "DHCPv6 server")
     elif proto == 58:
-        # Less nobody hears: RFC 7112 of a first fragment.
-        if len(data) >= 4:
+        # Less nobody hears: RFC 7112 of a first fragment, and each message
+        # that matters has 8 bytes before anything else.
+        if len(data) >= 8:
             check_icmp6(data, own, mac, fragment, demand)
 
 
