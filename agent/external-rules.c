@@ -88,14 +88,16 @@ external_rules(const char *link, bool drop4, bool drop6,
                   "masquerade\n"
                   "    ip saddr 127.0.0.0/8 oifname \"%s\" masquerade\n"
                   "  }\n", link, link, link);
+    /* What is invalid nothing translates. */
     ds_put_format(&s, "  chain forward {\n"
                   "    type filter hook forward priority 0;\n"
+                  "    iifname \"%s\" ct state invalid drop\n"
                   "    iifname \"%s\" tcp flags syn tcp option maxseg size "
                   "set rt mtu\n"
                   "    oifname \"%s\" tcp flags syn tcp option maxseg size "
                   "set rt mtu\n"
                   "    iifname \"%s\" accept\n"
-                  "    oifname \"%s\" accept\n", link, link, link, link);
+                  "    oifname \"%s\" accept\n", link, link, link, link, link);
     if (drop4) {
         ds_put_cstr(&s, "    meta nfproto ipv4 drop\n");
     }

@@ -19,7 +19,7 @@ from hostileframes import (BROADCAST, GATEWAY4, GATEWAY6, GATEWAY_MAC, NUMBER,
                            link_local, packed)
 from traffic import Wire
 
-FRAMES = int(os.environ.get("WEFT_HOSTILE_FRAMES", 3000))
+FRAMES = int(os.environ.get("WEFT_HOSTILE_FRAMES", 2000))
 BATCH = 50                          # Frames between two markers.
 VXLAN_HEADERS = 50                  # Ethernet, IPv4, UDP, VXLAN.
 BLUE = 100
