@@ -27,6 +27,7 @@ struct settings {
     char *ca_cert;
     char *db;                   /* "unix:/var/run/openvswitch/db.sock" */
     int lines[SETTINGS_MAX];    /* Of weft.conf that gave each; 0: none did. */
+    int seen[SETTINGS_MAX];     /* Likewise, but also if an option did. */
     char *unixctl;              /* Path of the control socket, or NULL. */
 };
 
