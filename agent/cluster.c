@@ -270,6 +270,26 @@ cluster_appctl(enum tool_echo echo, const char *command, char **output)
 }
 
 char *
+cluster_read_status(struct cluster_status *s)
+{
+    char *text;
+    *s = (struct cluster_status) { .n_servers = 0 };
+    if (!cluster_exists()) {
+        return xstrdup("this host has no server of the directory: weft "
+                       "directory init makes the first, join a further one");
+    } else if (!cluster_is_running()) {
+        return xstrdup("the directory's server of this host does not run: "
+                       "weft directory start");
+    }
+    char *error = cluster_appctl(TOOL_QUIET, "cluster/status", &text);
+    if (!error) {
+        cluster_status_parse(s, text);
+        free(text);
+    }
+    return error;
+}
+
+char *
 cluster_set_aside(char **path)
 {
     *path = NULL;

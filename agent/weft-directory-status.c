@@ -34,7 +34,7 @@ weft_directory_status(const struct weft_target *target OVS_UNUSED, int argc,
 {
     bool json = argc && weft_is_json(argv[0]);
     struct cluster_status s;
-    char *error = cluster_status_read(&s);
+    char *error = cluster_read_status(&s);
     bool quorum = s.quorum;
     struct json *status = error ? NULL : cluster_to_json(&s);
     if (!error && quorum) {
