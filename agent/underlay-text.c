@@ -253,9 +253,12 @@ words_init(struct words *w, const char *text)
 static char *
 words_finish(struct words *w, bool ok)
 {
+    char *unsafe = ok || !w->word ? NULL : text_refuse(w->word);
     char *error = (ok ? NULL
+                   : unsafe ? xasprintf("a word has a %s", unsafe)
                    : w->word ? xasprintf("\"%s\" is not understood", w->word)
                    : xstrdup("a word lacks at the end"));
+    free(unsafe);
     free(w->copy);
     return error;
 }
