@@ -164,7 +164,7 @@ underlay_parse_address(const char *text, struct rtnl_addr *a)
         ok = !error;
         free(error);
     } else if (ok) {
-        struct prefix peer;
+        struct prefix peer = { .len = 0 };
         a->has_peer = ok = (address_parse(w.word, &a->ip.addr)
                             && next(&w) && is(&w, "peer")
                             && take_prefix(&w, &peer)

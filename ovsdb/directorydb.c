@@ -518,8 +518,10 @@ handle_update(struct directorydb *db,
     }
     db->events->begin(update->clear, db->aux);
     /* A row that comes may have the name of one that goes. */
-    for (size_t i = 0; i < du->n * 2; i++) {
-        handle_table(db, &du->table_updates[i % du->n], i < du->n);
+    for (int gone = 1; gone >= 0; gone--) {
+        for (size_t i = 0; i < du->n; i++) {
+            handle_table(db, &du->table_updates[i], gone);
+        }
     }
     if (update->clear) {
         drop_unseen(db);

@@ -149,10 +149,12 @@ check_frame(enum answer_why why, const struct answer_context *ctx,
         packet_check(&reply);
         ovs_assert(n - 14 <= ctx->mtu);
         ovs_assert(ask(why, ctx, frame, size, &again));
-        ovs_assert(dp_packet_size(&again) == n);
-        ovs_assert(!memcmp(dp_packet_data(&again), dp_packet_data(&reply), n));
+
+        const void *a = dp_packet_data(&reply), *b = dp_packet_data(&again);
+        ovs_assert(a && b && dp_packet_size(&again) == n);
+        ovs_assert(!memcmp(a, b, n));
         for (int other = WHY_DHCP4; other <= WHY_NEIGHBOUR; other++) {
-            ovs_assert(!ask(other, ctx, dp_packet_data(&reply), n, &none));
+            ovs_assert(!ask(other, ctx, a, n, &none));
         }
     }
     dp_packet_uninit(&reply);
@@ -166,7 +168,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const int mtus[] = { MTU_MIN, 1400, 1450, 9000 };
     static uint8_t buf[PACKET_MAX];
     struct packet_fixture f;
-    bool unknown;
+    bool unknown = false;
 
     if (size < CONFIG_LEN) {
         return 0;
