@@ -205,11 +205,22 @@ tests_fuzz_fuzz_underlay_LDFLAGS = $(AM_FUZZ_FLAGS)
 
 FUZZ_MUTATIONS = 20000
 EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/run.sh \
-	tests/fuzz/peerlist.dict tests/fuzz/request.dict tests/fuzz/seeds
+	$(srcdir)/tests/fuzz/*.dict tests/fuzz/seeds
 check-fuzz: $(FUZZ_TARGETS)
 	srcdir='$(srcdir)' MUTATIONS='$(FUZZ_MUTATIONS)' \
-	    '$(srcdir)/tests/fuzz/run.sh'
+	    '$(srcdir)/tests/fuzz/run.sh' $(FUZZ_TARGETS)
 .PHONY: check-fuzz
+
+# --- lint: gcc -fanalyzer, scan-build and cppcheck, all or one --------------
+EXTRA_DIST += tests/lint/run.sh tests/lint/containers.h tests/lint/ovs.cfg \
+	tests/lint/cppcheck.supp
+LINT = srcdir='$(srcdir)' LINT_CPPFLAGS='$(AM_CPPFLAGS)' \
+	'$(srcdir)/tests/lint/run.sh'
+check-lint: $(OVS_STAMP)
+	$(LINT)
+check-lint-gcc check-lint-clang check-lint-cppcheck: check-lint-%: $(OVS_STAMP)
+	$(LINT) $*
+.PHONY: check-lint check-lint-gcc check-lint-clang check-lint-cppcheck
 
 # --- system: real Open vSwitch, hosts as namespaces; needs root ------------
 EXTRA_DIST += $(srcdir)/tests/system/*.py $(srcdir)/tests/system/*.c
