@@ -195,7 +195,7 @@ update_routes(struct endpoints *e, struct attachment *a)
 {
     const struct network *net = attachment_network(e, a);
     char *error = NULL;
-    int netns = open_netns(a, &error);
+    int netns = net ? open_netns(a, &error) : -1;
     if (netns < 0) {
         free(error);                /* Its link goes with it: we hear. */
         return;
@@ -247,7 +247,7 @@ attachment_update_share(struct endpoints *e, struct attachment *a)
             attachment_register(e, a, a->vni, false);
         }
     }
-    if (a->vni && a->ofport && a->state != S_LEAVING && !a->displaced) {
+    if (net && a->ofport && a->state != S_LEAVING && !a->displaced) {
         const struct compile_place place = {
             .mode.kernel = !e->netdev,
             .slot = simap_get(e->slots, net->name),

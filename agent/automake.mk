@@ -9,6 +9,7 @@ weftd_SOURCES = \
 	agent/certificate.c agent/certificate.h \
 	agent/checksums.c agent/checksums.h \
 	agent/commands.def \
+	agent/conffile.c agent/conffile.h \
 	agent/control.c agent/control.h \
 	agent/control-commands.h \
 	agent/control-client.c agent/control-client.h \
@@ -83,6 +84,7 @@ weft_SOURCES = \
 	agent/cluster.c agent/cluster.h \
 	agent/cluster-status.c agent/cluster-status.h \
 	agent/commands.def \
+	agent/conffile.c agent/conffile.h \
 	agent/netns.c agent/netns.h \
 	agent/nossl.c \
 	agent/textfile.c agent/textfile.h \

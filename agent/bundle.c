@@ -11,6 +11,8 @@
 #include "overlay/model.h"
 #include "util.h"
 
+enum { SHOWN_MAX = 40 };            /* Bytes. */
+
 #define MAGIC "weft-directory-bundle 1"
 
 /* The parts that are PEM: "[ca]" stands before the first of them. */
@@ -27,6 +29,7 @@ static const struct {
 static char **part(const struct bundle *, size_t i);
 static char *parse(char *text, struct bundle *);
 static char *parse_servers(char *list, struct bundle *);
+static char *unknown(const char *what, const char *text);
 static char *check(const struct bundle *);
 
 void
@@ -56,11 +59,7 @@ bundle_read(const char *path, struct bundle *b)
     if (error) {
         return error;
     }
-    char *why = strlen(text) != size ? xstrdup("has a null byte")
-        : parse(text, b);
-    if (!why) {
-        why = check(b);
-    }
+    char *why = bundle_parse(text, size, b);
     free(text);
     if (why) {
         error = xasprintf("%s: not a whole bundle of \"weft directory\": %s: "
@@ -71,7 +70,24 @@ bundle_read(const char *path, struct bundle *b)
 }
 
 char *
+bundle_parse(char *text, size_t size, struct bundle *b)
+{
+    char *why = (strlen(text) != size ? xstrdup("has a null byte")
+                 : parse(text, b));
+    return why ? why : check(b);
+}
+
+char *
 bundle_write(const char *path, const struct bundle *b)
+{
+    char *text = bundle_format(b);
+    char *error = textfile_write(path, text, 0600);
+    free(text);
+    return error;
+}
+
+char *
+bundle_format(const struct bundle *b)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
     ds_put_format(&s, MAGIC"\n# %s; keep it secret.\n",
@@ -90,9 +106,7 @@ bundle_write(const char *path, const struct bundle *b)
             ds_put_format(&s, "%s\n%s", parts[i].title, *part(b, i));
         }
     }
-    char *error = textfile_write(path, ds_cstr(&s), 0600);
-    ds_destroy(&s);
-    return error;
+    return ds_steal_cstr(&s);
 }
 
 struct svec
@@ -151,7 +165,7 @@ parse(char *text, struct bundle *b)
             for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
                 into = strcmp(line, parts[i].title) ? into : part(b, i);
             }
-            error = into ? NULL : xasprintf("unknown part %s", line);
+            error = into ? NULL : unknown("part", line);
         } else if (into) {
             ds_put_format(&pem, "%s\n", line);
         } else if ((value = value_of(line, "transport"))) {
@@ -162,10 +176,22 @@ parse(char *text, struct bundle *b)
         } else if ((value = value_of(line, "servers"))) {
             error = parse_servers(value, b);
         } else {
-            error = xasprintf("unknown line \"%.40s\"", line);
+            error = unknown("line", line);
         }
     }
     ds_destroy(&pem);
+    return error;
+}
+
+/* Shows no more of it than fits a line, and nothing that cannot be shown. */
+static char *
+unknown(const char *what, const char *text)
+{
+    char *unsafe = text_refuse(text);
+    char *error = (unsafe || strlen(text) > SHOWN_MAX
+                   ? xasprintf("unknown %s", what)
+                   : xasprintf("unknown %s \"%s\"", what, text));
+    free(unsafe);
     return error;
 }
 
@@ -179,7 +205,7 @@ parse_servers(char *list, struct bundle *b)
     SVEC_FOR_EACH (i, server, &b->servers) {
         struct in6_addr ip;
         if (!address_parse(server, &ip)) {
-            return xasprintf("server \"%.40s\" is not an address", server);
+            return unknown("server", server);
         }
     }
     return (b->servers.n <= BUNDLE_SERVERS_MAX ? NULL

@@ -34,6 +34,11 @@ void bundle_finish(struct bundle *);
 char *bundle_read(const char *path, struct bundle *b);
 char *bundle_write(const char *path, const struct bundle *);
 
+/* The same without a file: 'text' has 'size' bytes and a null, and is cut to
+ * pieces.  The message does not say which bundle it is about. */
+char *bundle_parse(char *text, size_t size, struct bundle *);
+char *bundle_format(const struct bundle *);
+
 /* "ssl:IP:PORT" of the servers, IPv6 in brackets, to connect to. */
 struct svec bundle_remotes(const struct bundle *, int port);
 

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "agent/cluster.h"
 #include "svec.h"
 #include "util.h"
 
@@ -14,27 +13,16 @@ static char *uuid_of(char *cluster);
 static void read_servers(struct cluster_status *, const char *text);
 static int compare_servers(const void *, const void *);
 
-char *
-cluster_status_read(struct cluster_status *s)
+void
+cluster_status_parse(struct cluster_status *s, const char *text)
 {
-    char *text;
-    *s = (struct cluster_status) { .n_servers = 0 };
-    if (!cluster_exists()) {
-        return xstrdup("this host has no server of the directory: weft "
-                       "directory init makes the first, join a further one");
-    } else if (!cluster_is_running()) {
-        return xstrdup("the directory's server of this host does not run: "
-                       "weft directory start");
-    }
-    char *error = cluster_appctl(TOOL_QUIET, "cluster/status", &text);
-    if (error) {
-        return error;
-    }
-    s->cluster = uuid_of(member(text, "Cluster ID"));
-    s->address = member(text, "Address");
-    s->status = member(text, "Status");
-    s->role = member(text, "Role");
-    s->leader = member(text, "Leader");
+    *s = (struct cluster_status) {
+        .cluster = uuid_of(member(text, "Cluster ID")),
+        .address = member(text, "Address"),
+        .status = member(text, "Status"),
+        .role = member(text, "Role"),
+        .leader = member(text, "Leader"),
+    };
     char *term = member(text, "Term");
     s->term = strtoull(term, NULL, 10);
     free(term);
@@ -42,8 +30,6 @@ cluster_status_read(struct cluster_status *s)
                   || !strcmp(s->status, "leaving cluster"))
                  && strcmp(s->leader, "unknown") && *s->leader);
     read_servers(s, text);
-    free(text);
-    return NULL;
 }
 
 void
@@ -145,7 +131,9 @@ read_servers(struct cluster_status *s, const char *text)
     }
     free(list);
     svec_destroy(&connections);
-    qsort(s->servers, s->n_servers, sizeof *s->servers, compare_servers);
+    if (s->n_servers) {
+        qsort(s->servers, s->n_servers, sizeof *s->servers, compare_servers);
+    }
 }
 
 static int

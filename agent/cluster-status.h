@@ -4,8 +4,8 @@
 #define AGENT_CLUSTER_STATUS_H 1
 
 /* What the Raft cluster of the shared directory looks like from this host's
- * server: the text of `ovs-appctl cluster/status`, as a value.  Called by the
- * `weft directory` commands. */
+ * server: the text of `ovs-appctl cluster/status`, as a value.  cluster.c asks for
+ * it; the `weft directory` commands call this. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,9 +30,8 @@ struct cluster_status {
     size_t n_servers;
 };
 
-/* Asks the server.  Returns NULL, or an owned message.  '*s' is to be finished
- * in any case. */
-char *cluster_status_read(struct cluster_status *s);
+/* What 'text' lacks is "" or 0.  '*s' is to be finished. */
+void cluster_status_parse(struct cluster_status *s, const char *text);
 void cluster_status_finish(struct cluster_status *);
 
 bool cluster_status_is_leader(const struct cluster_status *,

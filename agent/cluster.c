@@ -111,7 +111,7 @@ cluster_create(const char *schema, const char *local)
         return error;
     }
     struct svec argv = SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "ovsdb-tool", "create", FIRST_DB, schema, NULL);
+    tool_add(&argv, "ovsdb-tool", "create", FIRST_DB, schema);
     error = tool_run(TOOL_PRINT, &argv, NULL);
     if (error) {
         return remove_new(error);
@@ -121,7 +121,7 @@ cluster_create(const char *schema, const char *local)
      * without its role, and an init that was cut off has left nothing. */
     char *rows = first_rows(local), *result;
     argv = (struct svec) SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "ovsdb-tool", "transact", FIRST_DB, rows, NULL);
+    tool_add(&argv, "ovsdb-tool", "transact", FIRST_DB, rows);
     free(rows);
     error = tool_run(TOOL_PRINT, &argv, &result);
     if (!error && strstr(result, "\"error\"")) {
@@ -133,7 +133,7 @@ cluster_create(const char *schema, const char *local)
     if (!error) {
         argv = (struct svec) SVEC_EMPTY_INITIALIZER;
         tool_add(&argv, "ovsdb-tool", "create-cluster", NEW_DB, FIRST_DB,
-                 local, NULL);
+                 local);
         error = tool_run(TOOL_PRINT, &argv, NULL);
     }
     return error ? remove_new(error) : put_in_place();
@@ -147,8 +147,7 @@ cluster_join(const char *local, const struct svec *remotes)
         return error;
     }
     struct svec argv = SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "ovsdb-tool", "join-cluster", NEW_DB, CLUSTER_NAME, local,
-             NULL);
+    tool_add(&argv, "ovsdb-tool", "join-cluster", NEW_DB, CLUSTER_NAME, local);
     svec_append(&argv, remotes);
     error = tool_run(TOOL_PRINT, &argv, NULL);
     return error ? remove_new(error) : put_in_place();
@@ -158,7 +157,7 @@ char *
 cluster_local(char **local, bool *joined)
 {
     struct svec argv = SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "ovsdb-tool", "db-local-address", CLUSTER_DB, NULL);
+    tool_add(&argv, "ovsdb-tool", "db-local-address", CLUSTER_DB);
     char *error = tool_run(TOOL_QUIET, &argv, local);
     if (error) {
         return error;
@@ -167,7 +166,7 @@ cluster_local(char **local, bool *joined)
     if (joined) {
         /* Fails as long as the cluster is not known. */
         argv = (struct svec) SVEC_EMPTY_INITIALIZER;
-        tool_add(&argv, "ovsdb-tool", "db-cid", CLUSTER_DB, NULL);
+        tool_add(&argv, "ovsdb-tool", "db-cid", CLUSTER_DB);
         char *no = tool_run(TOOL_QUIET, &argv, NULL);
         *joined = !no;
         free(no);
@@ -178,25 +177,28 @@ cluster_local(char **local, bool *joined)
 char *
 cluster_start(void)
 {
-    char *local;
-    char *error = cluster_is_running() ? NULL : cluster_local(&local, NULL);
-    if (error || cluster_is_running()) {
+    if (cluster_is_running()) {
+        return NULL;
+    }
+    char *local = NULL;
+    char *error = cluster_local(&local, NULL);
+    if (error) {
         return error;
     }
     char *paths[] = { run_path("pid"), run_path("ctl"), cluster_socket() };
     struct svec argv = SVEC_EMPTY_INITIALIZER;
     tool_add(&argv, "ovsdb-server", "--detach", "--monitor", "--no-chdir",
-             "-vconsole:off", "-vsyslog:err", "-vfile:info", NULL);
+             "-vconsole:off", "-vsyslog:err", "-vfile:info");
     svec_add_nocopy(&argv, xasprintf("--log-file=%s/weft-directory.log",
                                      ovs_logdir()));
     svec_add_nocopy(&argv, xasprintf("--pidfile=%s", paths[0]));
     svec_add_nocopy(&argv, xasprintf("--unixctl=%s", paths[1]));
     svec_add_nocopy(&argv, xasprintf("--remote=p%s", paths[2]));
-    tool_add(&argv, "--remote=db:"CLUSTER_NAME",Directory,connections", NULL);
+    tool_add(&argv, "--remote=db:"CLUSTER_NAME",Directory,connections");
     if (!strncmp(local, "ssl:", 4)) {
         add_tls(&argv);
     }
-    tool_add(&argv, CLUSTER_DB, NULL);
+    tool_add(&argv, CLUSTER_DB);
     error = tool_run(TOOL_PRINT, &argv, NULL);
     if (error) {
         char *more = xasprintf("%s: see %s/weft-directory.log", error,
@@ -232,12 +234,12 @@ char *
 cluster_probe(const char *remote)
 {
     struct svec argv = SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "ovsdb-client", "--no-leader-only", NULL);
+    tool_add(&argv, "ovsdb-client", "--no-leader-only");
     svec_add_nocopy(&argv, xasprintf("--timeout=%d", PROBE_TIMEOUT_S));
     if (!strncmp(remote, "ssl:", 4)) {
         add_tls(&argv);
     }
-    tool_add(&argv, "get-schema-version", remote, CLUSTER_NAME, NULL);
+    tool_add(&argv, "get-schema-version", remote, CLUSTER_NAME);
     char *error = tool_run(TOOL_PRINT, &argv, NULL);
     if (!error && !wait_for(remote, "connected", PROBE_TIMEOUT_S)) {
         error = xasprintf("%s: has no quorum", remote);
@@ -259,14 +261,34 @@ cluster_appctl(enum tool_echo echo, const char *command, char **output)
 {
     char *ctl = run_path("ctl");
     struct svec argv = SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "ovs-appctl", NULL);
+    tool_add(&argv, "ovs-appctl");
     svec_add_nocopy(&argv, xasprintf("--timeout=%d", APPCTL_TIMEOUT_S));
-    tool_add(&argv, "-t", ctl, command, NULL);
+    tool_add(&argv, "-t", ctl, command);
     if (!strncmp(command, "cluster/", 8)) {
         svec_add(&argv, CLUSTER_NAME);
     }
     free(ctl);
     return tool_run(echo, &argv, output);
+}
+
+char *
+cluster_read_status(struct cluster_status *s)
+{
+    char *text;
+    *s = (struct cluster_status) { .n_servers = 0 };
+    if (!cluster_exists()) {
+        return xstrdup("this host has no server of the directory: weft "
+                       "directory init makes the first, join a further one");
+    } else if (!cluster_is_running()) {
+        return xstrdup("the directory's server of this host does not run: "
+                       "weft directory start");
+    }
+    char *error = cluster_appctl(TOOL_QUIET, "cluster/status", &text);
+    if (!error) {
+        cluster_status_parse(s, text);
+        free(text);
+    }
+    return error;
 }
 
 char *
@@ -296,12 +318,12 @@ static bool
 wait_for(const char *remote, const char *state, int seconds)
 {
     struct svec argv = SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "ovsdb-client", NULL);
+    tool_add(&argv, "ovsdb-client");
     svec_add_nocopy(&argv, xasprintf("--timeout=%d", seconds));
     if (!strncmp(remote, "ssl:", 4)) {
         add_tls(&argv);
     }
-    tool_add(&argv, "wait", remote, CLUSTER_NAME, state, NULL);
+    tool_add(&argv, "wait", remote, CLUSTER_NAME, state);
     char *error = tool_run(TOOL_PRINT, &argv, NULL);
     bool done = !error;
     free(error);
@@ -397,5 +419,5 @@ static void
 add_tls(struct svec *argv)
 {
     tool_add(argv, "--private-key="TLS_KEY, "--certificate="TLS_CERT,
-             "--ca-cert="TLS_CA, NULL);
+             "--ca-cert="TLS_CA);
 }

@@ -9,6 +9,7 @@
  * knows nothing of their options and of certificates but their paths. */
 
 #include <stdbool.h>
+#include "agent/cluster-status.h"
 #include "agent/tool.h"
 
 #define CLUSTER_NAME "Weft"                 /* Of the database. */
@@ -54,6 +55,9 @@ bool cluster_wait(const char *state, int seconds);
 
 /* ovs-appctl 'command' Weft.  '*output' may be NULL. */
 char *cluster_appctl(enum tool_echo, const char *command, char **output);
+
+/* Asks the server.  '*s' is to be finished in any case. */
+char *cluster_read_status(struct cluster_status *s);
 
 /* Moves the database to "directory.db.left-N", the path of which is put into
  * the owned '*path'. */

@@ -117,8 +117,10 @@ static void
 warn_not_understood(const char *bridge, const char *item, char *error)
 {
     if (error) {
+        char *unsafe = text_refuse(item);
         VLOG_WARN("bridge %s: external_ids: passing over \"%s\": %s", bridge,
-                  item, error);
+                  unsafe ? "..." : item, error);
+        free(unsafe);
         free(error);
     }
 }

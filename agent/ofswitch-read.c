@@ -182,11 +182,12 @@ ofswitch_read_updates(struct ofpbuf *msg)
 static void
 append_monitor_requests(bool known, struct ovs_list *messages)
 {
-    uint32_t id = 1;
+    uint32_t id = 0;
     for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
         if (known || !pipeline_table_is_learned(t->id)) {
+            id++;
             struct ofputil_flow_monitor_request rq = {
-                .id = id++,
+                .id = id,
                 .command = OFPFMC_ADD,
                 .flags = OFPFMF_ADD | OFPFMF_REMOVED | OFPFMF_MODIFY,
                 .out_port = OFPP_ANY,

@@ -18,6 +18,7 @@ static void parse_metrics(const struct nlattr *, struct rtnl_route *);
 static void parse_expires(const struct nlattr *, struct rtnl_route *);
 static uint8_t parse_u8(const struct nlattr *);
 static void parse_string(const struct nlattr *, char *, size_t size);
+static bool is_prefix(const struct prefix *, int family);
 static bool parse_in6(const void *, size_t size, int family,
                       struct in6_addr *);
 
@@ -113,6 +114,9 @@ rtnl_parse_addr(const struct nlmsghdr *nlh, void *item)
     if (!has_local) {
         addr->ip.addr = addr->peer;
     }
+    if (!is_prefix(&addr->ip, ifa->ifa_family)) {
+        return false;
+    }
     addr->has_peer = (has_local && has_address
                       && !ipv6_addr_equals(&addr->ip.addr, &addr->peer));
     return has_local || has_address;
@@ -173,7 +177,8 @@ rtnl_parse_route(const struct nlmsghdr *nlh, void *item)
             table = rtnl_parse_u32(attr);
         }
     }
-    return ok && table == RT_TABLE_MAIN && route->oif;
+    return (ok && is_prefix(&route->dst, rtm->rtm_family)
+            && table == RT_TABLE_MAIN && route->oif);
 }
 
 uint32_t
@@ -256,6 +261,15 @@ parse_string(const struct nlattr *attr, char *dst, size_t size)
     size_t len = MIN(mnl_attr_get_payload_len(attr), size - 1);
     memcpy(dst, mnl_attr_get_payload(attr), len);
     dst[len] = '\0';
+}
+
+/* Not one that is longer than its address, nor an IPv6 address that stands for
+ * one of IPv4, which would be taken for that. */
+static bool
+is_prefix(const struct prefix *p, int family)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&p->addr);
+    return v4 == (family == AF_INET) && p->len <= (v4 ? 32 : 128);
 }
 
 static bool

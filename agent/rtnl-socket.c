@@ -162,7 +162,7 @@ rtnl_seal(struct rtnl *rtnl)
 {
     if (rtnl->open) {
         const struct nlmsghdr *nlh = ofpbuf_tail(&rtnl->request);
-        ovs_assert(nlh->nlmsg_len <= RTNL_MESSAGE_MAX);
+        ovs_assert(nlh && nlh->nlmsg_len <= RTNL_MESSAGE_MAX);
         ofpbuf_put_uninit(&rtnl->request, MNL_ALIGN(nlh->nlmsg_len));
         rtnl->open = false;
     }

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "agent/conffile.h"
 #include "agent/control-socket.h"
 #include "agent/textfile.h"
 #include "agent/tls.h"
@@ -194,103 +194,34 @@ parse_options(struct settings *s, int argc, char *argv[], bool *config_given)
     }
 }
 
-/* weft.conf, as inih is given it. */
-struct config {
-    struct settings *s;
-    const char *pos, *end;          /* What is left of the text. */
-    int line;                       /* That inih was given last. */
-    bool key_expected;              /* In it, and not seen yet. */
-    int seen[N_SETTINGS];           /* The line of each; 0: none yet. */
-};
-
-static void OVS_PRINTF_FORMAT(2, 3) OVS_NO_RETURN
-refuse_line(const struct config *c, const char *format, ...)
+/* A conffile_take. */
+static char *
+take_key(const char *key, const char *value, int line, void *s_)
 {
-    va_list args;
-    va_start(args, format);
-    char *what = xvasprintf(format, args);
-    va_end(args);
-    ovs_fatal(0, "%s:%d: %s", c->s->config, c->line, what);
-}
-
-static void OVS_NO_RETURN
-refuse_key(const struct config *c, const char *key)
-{
+    struct settings *s = s_;
+    for (int i = 0; i < N_SETTINGS; i++) {
+        if (strcmp(key, list[i].name)) {
+            continue;
+        } else if (s->seen[i]) {
+            return xasprintf("%s is given in line %d already: remove one",
+                             key, s->seen[i]);
+        }
+        s->seen[i] = line;
+        char **v = member(s, i);
+        if (!*v) {                  /* An option goes before the file. */
+            *v = xstrdup(value);
+            s->lines[i] = line;
+        }
+        return NULL;
+    }
     struct ds keys = DS_EMPTY_INITIALIZER;
     for (int i = 0; i < N_SETTINGS; i++) {
         ds_put_format(&keys, "%s%s", i ? ", " : "", list[i].name);
     }
-    refuse_line(c, "unknown key %s: write one of %s", key, ds_cstr(&keys));
-}
-
-/* An ini_handler. */
-static int
-handle_key(void *config, const char *section OVS_UNUSED, const char *key,
-           const char *value)
-{
-    struct config *c = config;
-    c->key_expected = false;
-    for (int i = 0; i < N_SETTINGS; i++) {
-        if (strcmp(key, list[i].name)) {
-            continue;
-        } else if (c->seen[i]) {
-            refuse_line(c, "%s is given in line %d already: remove one", key,
-                        c->seen[i]);
-        }
-        c->seen[i] = c->line;
-        char **v = member(c->s, i);
-        if (!*v) {                  /* An option goes before the file. */
-            *v = xstrdup(value);
-            c->s->lines[i] = c->line;
-        }
-        return 1;
-    }
-    refuse_key(c, key);
-}
-
-/* inih passes over a line that it does not understand until the end. */
-static void
-check_understood(const struct config *c)
-{
-    if (c->key_expected) {
-        refuse_line(c, "not a setting \"KEY = VALUE\" or a comment: write one "
-                    "of these");
-    }
-}
-
-/* An ini_reader: gives inih one line more. */
-static char *
-next_line(char *buf, int size, void *config)
-{
-    struct config *c = config;
-    check_understood(c);
-    if (c->pos == c->end) {
-        return NULL;
-    }
-    const char *line = c->pos;
-    const char *newline = memchr(line, '\n', c->end - line);
-    size_t len = (newline ? newline : c->end) - line;
-    c->pos = newline ? newline + 1 : c->end;
-    c->line++;
-
-    /* inih would take an indented line for more of the one before. */
-    while (len && (*line == ' ' || *line == '\t')) {
-        line++;
-        len--;
-    }
-    if (len >= size) {
-        refuse_line(c, "the line has more than %d bytes: shorten it",
-                    size - 1);
-    }
-    memcpy(buf, line, len);
-    buf[len] = '\0';
-    if (strlen(buf) != len) {
-        refuse_line(c, "control byte 0x00: remove it");
-    } else if (buf[0] == '[') {
-        refuse_line(c, "%s: there are no sections here: remove it", buf);
-    }
-    c->key_expected = buf[0] && !strchr(";#\r", buf[0]);
-    return buf;
+    char *error = xasprintf("unknown key %s: write one of %s", key,
+                            ds_cstr(&keys));
+    ds_destroy(&keys);
+    return error;
 }
 
 static void
@@ -309,16 +240,10 @@ read_config(struct settings *s, bool must_exist)
         }
         ovs_fatal(0, "%s", error);
     }
-    struct config c = { .s = s, .pos = text, .end = text + size };
-    if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
-        c.pos += 3;                 /* Windows's byte order mark. */
+    error = conffile_read(s->config, text, size, take_key, s);
+    if (error) {
+        ovs_fatal(0, "%s", error);
     }
-    /* A positive value is a line without a key, of which check_understood()
-     * tells. */
-    if (ini_parse_stream(next_line, &c, handle_key, &c) < 0) {
-        ovs_fatal(0, "%s: inih is out of memory", s->config);
-    }
-    check_understood(&c);
     free(text);
 }
 

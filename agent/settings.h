@@ -31,6 +31,7 @@ struct settings {
     gid_t gid;                  /* Of it; else weftd's own, unless that is
                                  * root's: CONTROL_GROUP_NONE. */
     int lines[SETTINGS_MAX];    /* Of weft.conf that gave each; 0: none did. */
+    int seen[SETTINGS_MAX];     /* Likewise, but also if an option did. */
     char *unixctl;              /* Path of the control socket, or NULL. */
 };
 

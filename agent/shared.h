@@ -28,10 +28,11 @@ struct shared_ops {
 /* 'remotes' as --directory has it.  'name' is --name, or NULL: the machine's;
  * 'address' is --address, or NULL: the one that the machine speaks to the
  * database with. */
-struct shared *shared_create(const char *remotes, const char *name,
-                             const char *address, struct directory *,
-                             struct remotes *, const struct shared_ops *,
-                             void *aux);
+struct shared *shared_create(const char *database, const char *name,
+                             const char *address,
+                             struct directory *directory,
+                             struct remotes *remotes,
+                             const struct shared_ops *ops, void *aux);
 void shared_destroy(struct shared *);
 void shared_run(struct shared *);
 void shared_wait(struct shared *);

@@ -16,7 +16,10 @@ open_setting(const char *name, int flags)
     int fd = open(path, flags | O_CLOEXEC);
     int error = errno;
     free(path);
-    return fd < 0 ? -error : fd;
+    if (fd < 0) {
+        return -error;
+    }
+    return fd;
 }
 
 int

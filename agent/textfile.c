@@ -19,9 +19,9 @@ static struct textfile_stamp make_stamp(const struct stat *);
 struct textfile_stamp
 textfile_stat(const char *path)
 {
-    struct stat st;
-    return (stat(path, &st) ? (struct textfile_stamp) { .dev = 0 }
-            : make_stamp(&st));
+    struct stat st = { .st_dev = 0 };
+    (void) stat(path, &st);         /* Nothing there: all zero. */
+    return make_stamp(&st);
 }
 
 bool

@@ -36,7 +36,7 @@ tls_make_ca(void)
     struct svec argv = SVEC_EMPTY_INITIALIZER;
     add_request(&argv, "/CN=Weft directory CA", TLS_CA_KEY, TLS_CA);
     tool_add(&argv, "-addext", "basicConstraints=critical,CA:TRUE",
-             "-addext", "keyUsage=critical,keyCertSign", NULL);
+             "-addext", "keyUsage=critical,keyCertSign");
     error = tool_run(TOOL_PRINT, &argv, NULL);
     if (error) {
         tls_remove();               /* No half of it. */
@@ -55,7 +55,7 @@ tls_make_host(const char *key, const char *cert, const char *name,
     tool_add(&argv, "-CA", TLS_CA, "-CAkey", TLS_CA_KEY,
              "-addext", "basicConstraints=critical,CA:FALSE",
              "-addext", (address ? "extendedKeyUsage=clientAuth,serverAuth"
-                         : "extendedKeyUsage=clientAuth"), NULL);
+                         : "extendedKeyUsage=clientAuth"));
     if (address) {
         svec_add(&argv, "-addext");
         svec_add_nocopy(&argv, xasprintf("subjectAltName=IP:%s", address));
@@ -121,7 +121,7 @@ tls_name(char **name)
 {
     struct svec argv = SVEC_EMPTY_INITIALIZER;
     tool_add(&argv, "openssl", "x509", "-noout", "-subject", "-nameopt",
-             "multiline", "-in", TLS_CERT, NULL);
+             "multiline", "-in", TLS_CERT);
     *name = NULL;
     char *text;
     char *error = tool_run(TOOL_QUIET, &argv, &text);
@@ -185,5 +185,5 @@ add_request(struct svec *argv, const char *subject, const char *key,
     tool_add(argv, "openssl", "req", "-x509", "-config", "/dev/null",
              "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
              "-nodes", "-sha256", "-days", DAYS, "-subj", subject,
-             "-keyout", key, "-out", cert, NULL);
+             "-keyout", key, "-out", cert);
 }

@@ -24,7 +24,7 @@ static char *read_back(int fd);
 static char *describe(const char *tool, int status, char *said);
 
 void
-tool_add(struct svec *argv, ...)
+tool_add_words(struct svec *argv, ...)
 {
     va_list args;
     va_start(args, argv);

@@ -14,8 +14,10 @@ enum tool_echo {
     TOOL_PRINT,                 /* "+ ovsdb-tool ...", fit for a shell. */
 };
 
-/* Adds the arguments up to a NULL. */
-void tool_add(struct svec *argv, ...) __attribute__((sentinel));
+/* Adds the arguments. */
+#define tool_add(ARGV, ...) \
+    tool_add_words(ARGV, __VA_ARGS__, (const char *) NULL)
+void tool_add_words(struct svec *argv, ...) __attribute__((sentinel));
 
 /* Runs 'argv', and frees it; the files and sockets that it makes are for its
  * own user alone.  Returns NULL, or an owned line that says what failed.  What

@@ -164,7 +164,7 @@ underlay_parse_address(const char *text, struct rtnl_addr *a)
         ok = !error;
         free(error);
     } else if (ok) {
-        struct prefix peer;
+        struct prefix peer = { .len = 0 };
         a->has_peer = ok = (address_parse(w.word, &a->ip.addr)
                             && next(&w) && is(&w, "peer")
                             && take_prefix(&w, &peer)
@@ -253,9 +253,12 @@ words_init(struct words *w, const char *text)
 static char *
 words_finish(struct words *w, bool ok)
 {
+    char *unsafe = ok || !w->word ? NULL : text_refuse(w->word);
     char *error = (ok ? NULL
+                   : unsafe ? xasprintf("a word has a %s", unsafe)
                    : w->word ? xasprintf("\"%s\" is not understood", w->word)
                    : xstrdup("a word lacks at the end"));
+    free(unsafe);
     free(w->copy);
     return error;
 }

@@ -147,9 +147,8 @@ underlay_run(struct underlay *u)
         problem = xasprintf("bridge %s holds interface %s already, not %s: "
                             "start with --underlay=%s and run \"weft cleanup\""
                             " first", u->bridge, row.nic, u->nic, row.nic);
-        state = BRIDGE_FOREIGN;
     }
-    if (state == BRIDGE_OURS) {
+    if (!problem && state == BRIDGE_OURS) {
         problem = apply(u);
     }
     if (problem && (!u->problem || strcmp(problem, u->problem))) {

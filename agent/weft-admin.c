@@ -293,12 +293,14 @@ static char *
 compare_one(struct change *c, const struct section *now,
             const struct section *wanted)
 {
-    const char *table = directoryrows_table((now ? now : wanted)->kind);
+    const struct section *any = now ? now : wanted;
     struct json *operation = NULL;
 
+    ovs_assert(any);
+    const char *table = directoryrows_table(any->kind);
     if (!now) {
-        operation = operation_insert(table, directoryrows_of_section(wanted));
-        add_report(c, wanted->kind, wanted->name, "added");
+        operation = operation_insert(table, directoryrows_of_section(any));
+        add_report(c, any->kind, any->name, "added");
     } else if (!wanted) {
         operation = operation_delete(table, "name",
                                    json_string_create(now->name));

@@ -35,8 +35,9 @@ bool admin_take_options(int *argc, char *argv[], unsigned int allowed,
 typedef enum weft_db_result admin_try_func(struct weft_db *, void *aux);
 
 /* Connects, tries, and returns the exit code. */
-int admin_run(const struct weft_target *, const struct admin_options *,
-              admin_try_func *, void *aux);
+int admin_run(const struct weft_target *target,
+              const struct admin_options *options, admin_try_func *try,
+              void *aux);
 
 /* Changes '*wanted', which is what the directory has, normalized.  Returns
  * NULL, or an owned message.  Called again with what the directory has then,
@@ -45,8 +46,9 @@ typedef char *admin_change_func(struct sections *wanted, const void *aux);
 
 /* Makes the change, tells of it, and returns the exit code.  'touched' are the
  * sections that are told of also if nothing had to change; it may be empty. */
-int admin_change(const struct weft_target *, const struct admin_options *,
-                 const struct sections *touched, admin_change_func *,
+int admin_change(const struct weft_target *target,
+                 const struct admin_options *options,
+                 const struct sections *touched, admin_change_func *func,
                  const void *aux);
 
 /* Adds the sections of selected 'rows'.  NULL or an owned message. */

@@ -107,7 +107,7 @@ static char *
 verify(const char *path, const struct bundle *b)
 {
     struct svec argv = SVEC_EMPTY_INITIALIZER;
-    tool_add(&argv, "openssl", "verify", "-CAfile", TLS_CA, TLS_CERT, NULL);
+    tool_add(&argv, "openssl", "verify", "-CAfile", TLS_CA, TLS_CERT);
     char *why = tool_run(TOOL_PRINT, &argv, NULL);
     char *cn = NULL;
     why = why ? why : tls_name(&cn);

@@ -82,7 +82,7 @@ weft_directory_servers(bool others, struct bundle *b)
 {
     struct cluster_status s;
     bundle_init(b);
-    char *error = cluster_status_read(&s);
+    char *error = cluster_read_status(&s);
     for (size_t i = 0; !error && i < s.n_servers; i++) {
         if (!others || !s.servers[i].self) {
             svec_add_nocopy(&b->servers,
@@ -166,7 +166,7 @@ static char *
 leave_cluster(void)
 {
     struct cluster_status s;
-    char *error = cluster_status_read(&s);
+    char *error = cluster_read_status(&s);
     if (!error && !s.quorum) {
         error = xstrdup("there is no quorum, so nobody can leave: start "
                         "more of the servers that weft directory status "

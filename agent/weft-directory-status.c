@@ -34,7 +34,7 @@ weft_directory_status(const struct weft_target *target OVS_UNUSED, int argc,
 {
     bool json = argc && weft_is_json(argv[0]);
     struct cluster_status s;
-    char *error = cluster_status_read(&s);
+    char *error = cluster_read_status(&s);
     bool quorum = s.quorum;
     struct json *status = error ? NULL : cluster_to_json(&s);
     if (!error && quorum) {
@@ -104,7 +104,7 @@ query(char **error)
     char *socket = cluster_socket(), *text;
     struct svec argv = SVEC_EMPTY_INITIALIZER;
     tool_add(&argv, "ovsdb-client", "--no-leader-only", "--timeout=10",
-             "query", socket, ds_cstr(&q), NULL);
+             "query", socket, ds_cstr(&q));
     *error = tool_run(TOOL_QUIET, &argv, &text);
     ds_destroy(&q);
     free(socket);
@@ -148,8 +148,9 @@ add_contents(struct json *status)
         return error;
     }
     struct json *silent = json_array_create_empty();
+    const struct json_array *tables[N_COUNTED] = { NULL };
     for (size_t i = 0; i < N_COUNTED && !error; i++) {
-        const struct json_array *rows = rows_of(answer, i);
+        const struct json_array *rows = tables[i] = rows_of(answer, i);
         if (!rows) {
             char *text = json_to_string(answer, 0);
             error = xasprintf("the directory does not answer a query: %.300s",
@@ -160,11 +161,12 @@ add_contents(struct json *status)
                             json_integer_create(rows->n));
         }
     }
-    for (size_t i = 0; !error && i < rows_of(answer, HOSTS)->n; i++) {
-        const struct json_array *hosts = rows_of(answer, HOSTS);
+    const struct json_array *hosts = tables[HOSTS];
+    const struct json_array *heartbeats = tables[HEARTBEATS];
+    for (size_t i = 0; hosts && heartbeats && i < hosts->n; i++) {
         const char *name = json_string(shash_find_data(
             json_object(hosts->elems[i]), "name"));
-        long long int seen = last_seen(rows_of(answer, HEARTBEATS), name);
+        long long int seen = last_seen(heartbeats, name);
         long long int age = time(NULL) - seen;
         if (age > directoryops_silent_after(hosts->n)) {
             struct json *o = json_object_create();

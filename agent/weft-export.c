@@ -152,20 +152,29 @@ drop_bad_peers(struct sections *all)
 }
 
 static int
+write_text(FILE *file, const char *text)
+{
+    return fputs(text, file) < 0 || fflush(file) ? errno : 0;
+}
+
+static int
 write_sections(const struct sections *all, const char *path)
 {
-    bool is_stdout = !strcmp(path, "-");
-    FILE *file = is_stdout ? stdout : fopen(path, "w");
     char *text = sections_format(all);
-    bool failed = !file || fputs(text, file) < 0 || fflush(file);
-    int error = errno;
+    int error;
 
-    free(text);
-    if (file && !is_stdout && fclose(file) && !failed) {
-        failed = true;
-        error = errno;
+    if (!strcmp(path, "-")) {
+        error = write_text(stdout, text);
+    } else {
+        FILE *file = fopen(path, "w");
+
+        error = file ? write_text(file, text) : errno;
+        if (file && fclose(file) && !error) {
+            error = errno;
+        }
     }
-    return failed ? admin_fail(xasprintf("%s: %s", path, ovs_strerror(error)))
+    free(text);
+    return error ? admin_fail(xasprintf("%s: %s", path, ovs_strerror(error)))
            : EXIT_SUCCESS;
 }
 

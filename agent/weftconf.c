@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "agent/conffile.h"
 #include "agent/settings.h"
 #include "agent/textfile.h"
 #include "openvswitch/dynamic-string.h"
@@ -18,17 +19,16 @@ enum {
 };
 
 static char *make_line(const struct bundle *);
-static bool is_directory(const char *line);
 
 char *
 weftconf_set_directory(const struct bundle *b)
 {
     char *text = NULL;
+    size_t size = 0;
     mode_t mode = 0644;
     struct stat st;
     if (!stat(WEFTCONF, &st)) {
         struct textfile_stamp stamp;
-        size_t size;
         mode = st.st_mode & 07777;
         char *error = textfile_read(WEFTCONF, SETTINGS_FILE_MAX, &text, &size,
                                     &stamp);
@@ -40,24 +40,14 @@ weftconf_set_directory(const struct bundle *b)
     }
 
     char *line = make_line(b);
-    struct ds s = DS_EMPTY_INITIALIZER;
-    bool put = false;
-    for (const char *p = text; p && *p; ) {
-        size_t n = strcspn(p, "\n");
-        if (!is_directory(p)) {
-            ds_put_format(&s, "%.*s\n", (int) n, p);
-        } else if (!put) {
-            ds_put_format(&s, "%s\n", line);
-            put = true;
-        }
-        p += n + (p[n] != '\0');
-    }
-    if (!put) {
-        ds_put_format(&s, "%s\n", line);
-    }
-    char *error = (text && !strcmp(text, ds_cstr(&s)) ? NULL
-                   : textfile_write(WEFTCONF, ds_cstr(&s), mode));
-    ds_destroy(&s);
+    size_t newsize;
+    char *new = conffile_set(text ? text : "", size, "directory", line,
+                             &newsize);
+    char *error = (text && newsize == size && !memcmp(text, new, size) ? NULL
+                   : strlen(new) != newsize
+                   ? xasprintf("%s: has a null byte: remove it", WEFTCONF)
+                   : textfile_write(WEFTCONF, new, mode));
+    free(new);
     free(line);
     free(text);
     return error;
@@ -80,18 +70,4 @@ make_line(const struct bundle *b)
     }
     svec_destroy(&remotes);
     return ds_steal_cstr(&s);
-}
-
-/* As settings.c sees it: blanks before the key, and before = or :. */
-static bool
-is_directory(const char *line)
-{
-    static const char key[] = "directory";
-    line += strspn(line, " \t");
-    if (strncmp(line, key, sizeof key - 1)) {
-        return false;
-    }
-    line += sizeof key - 1;
-    line += strspn(line, " \t");
-    return *line == '=' || *line == ':';
 }

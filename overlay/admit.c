@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hash.h"
+#include "openvswitch/util.h"
 #include "overlay/address.h"
 #include "overlay/ifname.h"
 #include "packets.h"
@@ -60,6 +61,7 @@ admit_endpoint(const struct attach_request *req, const char *netns,
         endpoint_finish(ep);
         return error;
     }
+    ovs_assert(net);
     other = (req->tap ? NULL
              : claims_by_inside(claims, netns, req->ifname));
     if (other) {

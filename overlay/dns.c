@@ -357,9 +357,9 @@ put_response(const struct query *query, const struct response *response,
                        | (authoritative ? LO_AA : 0)
                        | (complete ? 0 : LO_TC));
     header->hi_flag = response->rcode & 0xf;
-    header->qdcount = htons(query->question_len > 0);
+    header->qdcount = htons(query->question_len ? 1 : 0);
     header->ancount = htons(n_answers);
-    header->arcount = htons(query->opt);
+    header->arcount = htons(query->opt ? 1 : 0);
 }
 
 /* Those of the type that was asked for.  False if not all of them fit. */

@@ -6,6 +6,7 @@
 #include <netinet/ip6.h>
 #include <string.h>
 #include "csum.h"
+#include "openvswitch/util.h"
 #include "overlay/address.h"
 #include "packets.h"
 #include "unaligned.h"
@@ -152,17 +153,19 @@ frame_finish(struct dp_packet *packet)
 {
     const struct eth_header *eth = dp_packet_eth(packet);
     size_t size = dp_packet_l4_size(packet);
+    void *l3 = dp_packet_l3(packet);
     void *payload = dp_packet_l4(packet);
     uint8_t proto;
 
+    ovs_assert(eth && l3 && payload);   /* frame_begin() has made them. */
     if (eth->eth_type == htons(ETH_TYPE_IP)) {
-        struct ip_header *ip = dp_packet_l3(packet);
+        struct ip_header *ip = l3;
 
         ip->ip_tot_len = htons(IP_HEADER_LEN + size);
         ip->ip_csum = csum(ip, IP_HEADER_LEN);
         proto = ip->ip_proto;
     } else {
-        struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
+        struct ovs_16aligned_ip6_hdr *ip6 = l3;
 
         ip6->ip6_plen = htons(size);
         proto = ip6->ip6_nxt;
@@ -174,7 +177,7 @@ frame_finish(struct dp_packet *packet)
     ovs_be16 *sum = sum_field(proto, payload);
 
     *sum = 0;
-    *sum = payload_sum(dp_packet_l3(packet), payload, size);
+    *sum = payload_sum(l3, payload, size);
     if (proto == IPPROTO_UDP && !*sum) {
         *sum = htons(0xffff);       /* RFC 768: 0 is none. */
     }

@@ -146,11 +146,12 @@ take_route(struct peerdraft *d, const char *value)
     const char *dst = strtok_r(words, " ", &save);
     const char *word = strtok_r(NULL, " ", &save);
     const char *via = strtok_r(NULL, " ", &save);
+    const char *more = via ? strtok_r(NULL, " ", &save) : NULL;
     struct route route;
     char *error = NULL;
 
-    if (!dst || !word || strcmp(word, "via") || !via
-        || strtok_r(NULL, " ", &save) || !address_parse(via, &route.via)) {
+    if (!dst || !word || strcmp(word, "via") || !via || more
+        || !address_parse(via, &route.via)) {
         peerdraft_refuse(d, "route %s is not PREFIX via ADDRESS: write it "
                          "like 10.9.0.0/16 via 10.1.0.7", value);
     } else if ((error = prefix_parse_route(dst, &route.dst))) {

@@ -91,6 +91,7 @@ peerlist_find_self(const char *file, const struct peerlist *list,
         }
     }
     if (!error) {
+        ovs_assert(self);
         error = check_others(file, list, &o, self);
     }
     free(o.addrs);

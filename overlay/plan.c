@@ -285,7 +285,8 @@ plan_ops_format(const struct plan_ops *ops, struct ds *s)
 {
     struct ofputil_table_map map;
     pipeline_table_map_init(&map);
-    for (const struct plan_op *op = ops->ops; op < ops->ops + ops->n; op++) {
+    for (size_t i = 0; i < ops->n; i++) {
+        const struct plan_op *op = &ops->ops[i];
         bool add = op->kind <= PLAN_FLOW_ADD;
         ds_put_cstr(s, add ? "+ " : "- ");
         if (op->kind == PLAN_FLOW_ADD || op->kind == PLAN_FLOW_DEL) {
@@ -304,7 +305,9 @@ plan_ops_format(const struct plan_ops *ops, struct ds *s)
 void
 plan_apply(struct plan *plan, const struct plan_ops *ops)
 {
-    for (const struct plan_op *op = ops->ops; op < ops->ops + ops->n; op++) {
+    for (size_t i = 0; i < ops->n; i++) {
+        const struct plan_op *op = &ops->ops[i];
+
         switch (op->kind) {
         case PLAN_METER_ADD:
             plan_add_meter(plan, op->meter->id);

@@ -35,6 +35,17 @@ take_protocol(char *s, uint8_t *protocol)
     return ok;
 }
 
+static bool
+is_among(const struct publish *p, const struct publish publishes[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (publish_same(p, &publishes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 char *
 publish_parse(const char *text, char **name, struct publish *p)
 {
@@ -105,12 +116,13 @@ publish_parse_row(const char *text, struct publish publishes[PUBLISHES_MAX],
         char *colon = strchr(word, ':');
         ok = *n < PUBLISHES_MAX && colon;
         if (ok) {
-            struct publish *p = &publishes[(*n)++];
+            struct publish *p = &publishes[*n];
             memset(p, 0, sizeof *p);
             *colon = '\0';
             ok = take_protocol(colon + 1, &p->protocol)
                  && parse_number(word, &p->host_port)
                  && parse_number(colon + 1, &p->port);
+            *n += !is_among(p, publishes, *n);
         }
     }
     free(copy);

@@ -20,7 +20,8 @@ const char *publish_protocol(const struct publish *);
 /* Are they the same port of the host? */
 bool publish_same(const struct publish *, const struct publish *);
 
-/* "8080:80/tcp 5353:53/udp" and back.  Owned; false if it is not that. */
+/* "8080:80/tcp 5353:53/udp" and back.  Owned; false if it is not that.  Of a
+ * port of the host that is there twice, the first counts. */
 char *publish_format(const struct publish[], size_t n);
 bool publish_parse_row(const char *, struct publish[PUBLISHES_MAX],
                        size_t *n);

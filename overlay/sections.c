@@ -53,11 +53,13 @@ section_remove(struct section *s, const char *name)
     size_t n = 0;
 
     for (size_t i = 0; i < s->n; i++) {
-        if (!strcmp(s->keys[i].name, name)) {
-            free(s->keys[i].name);
-            free(s->keys[i].value);
+        struct section_key key = s->keys[i];
+
+        if (!strcmp(key.name, name)) {
+            free(key.name);
+            free(key.value);
         } else {
-            s->keys[n++] = s->keys[i];
+            s->keys[n++] = key;
         }
     }
     s->n = n;

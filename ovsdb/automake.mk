@@ -49,6 +49,7 @@ libovsdbrows_a_SOURCES = \
 	ovsdb/directorydb.c ovsdb/directorydb.h \
 	ovsdb/directoryops.c ovsdb/directoryops.h \
 	ovsdb/directoryrows.c ovsdb/directoryrows.h \
+	ovsdb/directoryvalues.c ovsdb/directoryvalues.h \
 	ovsdb/operation.c ovsdb/operation.h \
 	ovsdb/rows.c ovsdb/rows.h \
 	ovsdb/switchdb.c ovsdb/switchdb.h \

@@ -13,9 +13,7 @@
 #include "ovsdb-cs.h"
 #include "ovsdb-error.h"
 #include "ovsdb/directoryrows.h"
-#include "overlay/address.h"
-#include "packets.h"
-#include "svec.h"
+#include "ovsdb/directoryvalues.h"
 #include "timeval.h"
 #include "util.h"
 #include "uuid.h"
@@ -55,12 +53,6 @@ static const struct table {
     { "Endpoint", false, NULL, { "network", "mac", "part", "ipv4", "ipv6",
                                  "name", "host" } },
     { "Claim", false, NULL, { "network", "mac", "owner", "host" } },
-};
-
-/* Columns that may have several values: of these an update names those that
- * come and those that go. */
-static const char *const many[] = {
-    "subnet", "gateway", "dns", "route", "networks",
 };
 
 struct row {
@@ -367,38 +359,20 @@ find_row(const struct directorydb *db, const struct uuid *uuid)
     return NULL;
 }
 
-/* The string in a column, "" if there is none. */
-static const char *
-get_string(const struct shash *columns, const char *name)
-{
-    const struct json *value = shash_find_data(columns, name);
-    return value && value->type == JSON_STRING ? json_string(value) : "";
-}
-
-static long long int
-get_integer(const struct shash *columns, const char *name)
-{
-    const struct json *value = shash_find_data(columns, name);
-    return value && value->type == JSON_INTEGER ? json_integer(value) : 0;
-}
-
 /* The host that a row of table Host tells of. */
 static void
 tell_host(struct directorydb *db, const struct json *columns, bool gone)
 {
-    const struct shash *c = json_object(columns);
-    const char *name = get_string(c, "name");
-    struct peer peer = { .port = get_integer(c, "port") };
-    if (!name_is_valid(name)) {
+    struct peer peer;
+    const char *name = directoryvalues_host(json_object(columns), &peer);
+    if (!name) {
         VLOG_WARN_RL(&rl, "a host without a valid name: passed over");
     } else if (gone) {
         db->events->host(name, NULL, db->aux);
-    } else if (!address_parse(get_string(c, "address"), &peer.address)
-               || address_refuse_unicast(&peer.address)) {
+    } else if (!peer.name) {
         VLOG_WARN_RL(&rl, "host %s: no valid address: passed over", name);
         db->events->host(name, NULL, db->aux);
     } else {
-        peer.name = CONST_CAST(char *, name);
         db->events->host(name, &peer, db->aux);
     }
 }
@@ -410,70 +384,6 @@ row_changed(struct directorydb *db, const struct row *row, bool gone)
         tell_host(db, row->columns, gone);
     } else {
         db->sections_seqno++;
-    }
-}
-
-/* Adds the members of a set of strings, which OVSDB writes as the string if
- * there is one. */
-static void
-add_members(struct svec *members, const struct json *value)
-{
-    if (value && value->type == JSON_STRING) {
-        svec_add(members, json_string(value));
-    } else if (value && value->type == JSON_ARRAY && json_array(value)->n == 2
-               && json_array(value)->elems[1]->type == JSON_ARRAY) {
-        const struct json_array *set = json_array(json_array(value)->elems[1]);
-        for (size_t i = 0; i < set->n; i++) {
-            if (set->elems[i]->type == JSON_STRING) {
-                svec_add(members, json_string(set->elems[i]));
-            }
-        }
-    }
-}
-
-/* The set in the order in which OVSDB has it. */
-static struct json *
-toggle(const struct json *old, const struct json *changes)
-{
-    struct svec a = SVEC_EMPTY_INITIALIZER;
-    struct svec b = SVEC_EMPTY_INITIALIZER;
-    struct svec a_only, b_only;
-    add_members(&a, old);
-    add_members(&b, changes);
-    svec_sort_unique(&a);
-    svec_sort_unique(&b);
-    svec_diff(&a, &b, &a_only, NULL, &b_only);
-    svec_append(&a_only, &b_only);
-    svec_sort(&a_only);
-
-    struct json *set = json_array_create_empty();
-    const char *member;
-    size_t i;
-    SVEC_FOR_EACH (i, member, &a_only) {
-        json_array_add(set, json_string_create(member));
-    }
-    svec_destroy(&a);
-    svec_destroy(&b);
-    svec_destroy(&a_only);
-    svec_destroy(&b_only);
-    return json_array_create_2(json_string_create("set"), set);
-}
-
-/* The <row-update2> "modify" of ovsdb-server(7). */
-static void
-modify_row(struct json *columns, const struct shash *changes)
-{
-    struct shash_node *node;
-    SHASH_FOR_EACH (node, changes) {
-        bool is_many = false;
-        for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
-            is_many = is_many || !strcmp(node->name, many[i]);
-        }
-        const struct json *old = shash_find_data(json_object(columns),
-                                                 node->name);
-        json_object_put(columns, node->name,
-                        is_many ? toggle(old, node->data)
-                        : json_clone(node->data));
     }
 }
 
@@ -498,7 +408,7 @@ keep_row(struct directorydb *db, const struct table *table,
     }
     row->unseen = false;
     if (ru->type == OVSDB_CS_ROW_XOR) {
-        modify_row(row->columns, ru->columns);
+        directoryvalues_modify(row->columns, ru->columns);
     } else {
         json_destroy(row->columns);
         row->columns = json_object_create();
@@ -511,18 +421,6 @@ keep_row(struct directorydb *db, const struct table *table,
     row_changed(db, row, false);
 }
 
-/* An address of a row, whose placeholder for none begins with '-'. */
-static bool
-parse_ip(const char *s, bool v4, struct in6_addr *ip)
-{
-    if (s[0] == '-') {
-        *ip = in6addr_any;
-        return true;
-    }
-    return (address_parse(s, ip) && address_is_v4(ip) == v4
-            && !address_refuse_unicast(ip));
-}
-
 static void
 pass_endpoint(struct directorydb *db, const struct ovsdb_cs_row_update *ru)
 {
@@ -532,20 +430,8 @@ pass_endpoint(struct directorydb *db, const struct ovsdb_cs_row_update *ru)
     } else if (ru->type != OVSDB_CS_ROW_INSERT) {
         return;                     /* No column of it can change. */
     }
-    struct directorydb_endpoint ep = {
-        .uuid = ru->row_uuid,
-        .vni = get_integer(ru->columns, "network"),
-        .part = get_integer(ru->columns, "part"),
-        .name = get_string(ru->columns, "name"),
-        .host = get_string(ru->columns, "host"),
-    };
-    const char *mac = get_string(ru->columns, "mac");
-    if (!eth_addr_from_string(mac, &ep.mac) || eth_addr_is_multicast(ep.mac)
-        || eth_addr_is_zero(ep.mac) || mac_is_gateways(ep.mac)
-        || !ep.vni || ep.vni > VNI_MAX
-        || !name_is_valid(ep.host) || !name_is_valid(ep.name)
-        || !parse_ip(get_string(ru->columns, "ipv6"), false, &ep.ips[false])
-        || !parse_ip(get_string(ru->columns, "ipv4"), true, &ep.ips[true])) {
+    struct directorydb_endpoint ep = { .uuid = ru->row_uuid };
+    if (!directoryvalues_endpoint(ru->columns, &ep)) {
         VLOG_WARN_RL(&rl, "endpoint row "UUID_FMT" is not to be used: passed "
                      "over", UUID_ARGS(&ru->row_uuid));
         return;
@@ -560,14 +446,8 @@ pass_claim(struct directorydb *db, const struct ovsdb_cs_row_update *ru)
         db->events->claim_gone(&ru->row_uuid, db->aux);
         return;
     }
-    struct directorydb_claim claim = {
-        .uuid = ru->row_uuid,
-        .vni = get_integer(ru->columns, "network"),
-        .owner = get_string(ru->columns, "owner"),
-        .host = get_string(ru->columns, "host"),
-    };
-    if (eth_addr_from_string(get_string(ru->columns, "mac"), &claim.mac)
-        && name_is_valid(claim.owner) && name_is_valid(claim.host)) {
+    struct directorydb_claim claim = { .uuid = ru->row_uuid };
+    if (directoryvalues_claim(ru->columns, &claim)) {
         db->events->claim(&claim, db->aux);
     }
 }
@@ -638,8 +518,10 @@ handle_update(struct directorydb *db,
     }
     db->events->begin(update->clear, db->aux);
     /* A row that comes may have the name of one that goes. */
-    for (size_t i = 0; i < du->n * 2; i++) {
-        handle_table(db, &du->table_updates[i % du->n], i < du->n);
+    for (int gone = 1; gone >= 0; gone--) {
+        for (size_t i = 0; i < du->n; i++) {
+            handle_table(db, &du->table_updates[i], gone);
+        }
     }
     if (update->clear) {
         drop_unseen(db);

@@ -21,8 +21,10 @@ UNIT_TESTS = \
 	tests/unit/test_peerlist \
 	tests/unit/test_peerself \
 	tests/unit/test_plan \
+	tests/unit/test_publish \
 	tests/unit/test_request \
 	tests/unit/test_router_adv \
+	tests/unit/test_rtnl_parse \
 	tests/unit/test_sections \
 	tests/unit/test_transit \
 	tests/unit/test_underlay \
@@ -56,9 +58,13 @@ tests_unit_test_peerfile_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerlist_LDADD = $(UNIT_LIBS)
 tests_unit_test_peerself_LDADD = $(UNIT_LIBS)
 tests_unit_test_plan_LDADD = $(UNIT_LIBS)
+tests_unit_test_publish_LDADD = $(UNIT_LIBS)
 tests_unit_test_request_LDADD = $(UNIT_LIBS)
 tests_unit_test_router_adv_SOURCES = tests/unit/test_router_adv.c $(PACKET)
 tests_unit_test_router_adv_LDADD = $(UNIT_LIBS)
+tests_unit_test_rtnl_parse_SOURCES = tests/unit/test_rtnl_parse.c \
+	agent/rtnl-parse.c agent/rtnl-parse.h
+tests_unit_test_rtnl_parse_LDADD = $(UNIT_LIBS) $(MNL_LIBS)
 tests_unit_test_sections_LDADD = $(UNIT_LIBS)
 tests_unit_test_transit_LDADD = $(UNIT_LIBS)
 tests_unit_test_underlay_SOURCES = tests/unit/test_underlay.c \
@@ -97,14 +103,26 @@ EXTRA_DIST += tests/completion/run.sh tests/completion/bash.sh \
 
 # --- fuzz: libFuzzer with --enable-fuzz and clang, else mutated seeds ------
 FUZZ_TARGETS = \
+	tests/fuzz/fuzz_bundle \
+	tests/fuzz/fuzz_clusterstatus \
+	tests/fuzz/fuzz_compile \
+	tests/fuzz/fuzz_conffile \
 	tests/fuzz/fuzz_dhcp4 \
 	tests/fuzz/fuzz_dhcp6 \
-	tests/fuzz/fuzz_nd \
+	tests/fuzz/fuzz_directoryrows \
 	tests/fuzz/fuzz_dns \
+	tests/fuzz/fuzz_gateway \
 	tests/fuzz/fuzz_icmp \
 	tests/fuzz/fuzz_jsontext \
+	tests/fuzz/fuzz_nd \
+	tests/fuzz/fuzz_netlink \
 	tests/fuzz/fuzz_peerlist \
-	tests/fuzz/fuzz_request
+	tests/fuzz/fuzz_publish \
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_rows \
+	tests/fuzz/fuzz_sections \
+	tests/fuzz/fuzz_switch \
+	tests/fuzz/fuzz_underlay
 check_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_LIBS = liboverlay.a $(OVS_LIBS) $(INIH_LIBS)
 if FUZZ
@@ -115,38 +133,100 @@ FUZZ_MAIN = tests/fuzz/fuzz.h tests/fuzz/standalone.c
 AM_FUZZ_FLAGS = $(AM_LDFLAGS)
 endif
 FUZZ_ANSWERS = tests/fuzz/answers.c tests/fuzz/answers.h $(PACKET) $(FUZZ_MAIN)
+FUZZ_TEXT = tests/fuzz/text.c tests/fuzz/text.h $(FUZZ_MAIN)
+FUZZ_LISTS = tests/fuzz/lists.c tests/fuzz/lists.h $(FUZZ_TEXT)
+FUZZ_ROWS = tests/fuzz/rowtext.c tests/fuzz/rowtext.h \
+	ovsdb/rows.c ovsdb/rows.h $(FUZZ_TEXT)
+tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz_bundle.c $(FUZZ_TEXT) \
+	agent/bundle.c agent/bundle.h agent/textfile.c agent/textfile.h
+tests_fuzz_fuzz_bundle_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_bundle_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_clusterstatus_SOURCES = tests/fuzz/fuzz_clusterstatus.c \
+	$(FUZZ_TEXT) agent/cluster-status.c agent/cluster-status.h
+tests_fuzz_fuzz_clusterstatus_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_clusterstatus_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_compile_SOURCES = tests/fuzz/fuzz_compile.c $(FUZZ_ROWS)
+tests_fuzz_fuzz_compile_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_compile_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_conffile_SOURCES = tests/fuzz/fuzz_conffile.c $(FUZZ_TEXT) \
+	agent/conffile.c agent/conffile.h
+tests_fuzz_fuzz_conffile_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_conffile_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_dhcp4_SOURCES = tests/fuzz/fuzz_dhcp4.c $(FUZZ_ANSWERS)
 tests_fuzz_fuzz_dhcp4_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_dhcp4_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_dhcp6_SOURCES = tests/fuzz/fuzz_dhcp6.c $(FUZZ_ANSWERS)
 tests_fuzz_fuzz_dhcp6_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_dhcp6_LDFLAGS = $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_nd_SOURCES = tests/fuzz/fuzz_nd.c $(FUZZ_ANSWERS)
-tests_fuzz_fuzz_nd_LDADD = $(FUZZ_LIBS)
-tests_fuzz_fuzz_nd_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_directoryrows_SOURCES = tests/fuzz/fuzz_directoryrows.c \
+	$(FUZZ_LISTS) ovsdb/directoryrows.c ovsdb/directoryrows.h \
+	ovsdb/directoryvalues.c ovsdb/directoryvalues.h
+tests_fuzz_fuzz_directoryrows_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_directoryrows_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c $(FUZZ_ANSWERS)
 tests_fuzz_fuzz_dns_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_dns_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_gateway_SOURCES = tests/fuzz/fuzz_gateway.c $(FUZZ_ANSWERS)
+tests_fuzz_fuzz_gateway_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_gateway_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_icmp_SOURCES = tests/fuzz/fuzz_icmp.c $(FUZZ_ANSWERS)
 tests_fuzz_fuzz_icmp_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_icmp_LDFLAGS = $(AM_FUZZ_FLAGS)
 tests_fuzz_fuzz_jsontext_SOURCES = tests/fuzz/fuzz_jsontext.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_jsontext_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_jsontext_LDFLAGS = $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_nd_SOURCES = tests/fuzz/fuzz_nd.c $(FUZZ_ANSWERS)
+tests_fuzz_fuzz_nd_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_nd_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_netlink_SOURCES = tests/fuzz/fuzz_netlink.c \
+	agent/rtnl-parse.c agent/rtnl-parse.h agent/underlay-text.c \
+	agent/underlay-text.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_netlink_LDADD = $(FUZZ_LIBS) $(MNL_LIBS)
+tests_fuzz_fuzz_netlink_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_peerlist_SOURCES = tests/fuzz/fuzz_peerlist.c $(FUZZ_LISTS)
 tests_fuzz_fuzz_peerlist_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_peerlist_LDFLAGS = $(AM_FUZZ_FLAGS)
-tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_publish_SOURCES = tests/fuzz/fuzz_publish.c $(FUZZ_TEXT)
+tests_fuzz_fuzz_publish_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_publish_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(FUZZ_TEXT)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_request_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_rows_SOURCES = tests/fuzz/fuzz_rows.c $(FUZZ_ROWS)
+tests_fuzz_fuzz_rows_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_rows_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_sections_SOURCES = tests/fuzz/fuzz_sections.c $(FUZZ_TEXT) \
+	ovsdb/directoryrows.c ovsdb/directoryrows.h
+tests_fuzz_fuzz_sections_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_sections_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_switch_SOURCES = tests/fuzz/fuzz_switch.c \
+	agent/ofswitch-encode.c agent/ofswitch-encode.h agent/ofswitch-read.c \
+	agent/ofswitch-read.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_switch_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_switch_LDFLAGS = $(AM_FUZZ_FLAGS)
+tests_fuzz_fuzz_underlay_SOURCES = tests/fuzz/fuzz_underlay.c $(FUZZ_TEXT) \
+	agent/underlay-text.c agent/underlay-text.h
+tests_fuzz_fuzz_underlay_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_underlay_LDFLAGS = $(AM_FUZZ_FLAGS)
 
 FUZZ_MUTATIONS = 20000
 EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/run.sh \
-	tests/fuzz/peerlist.dict tests/fuzz/request.dict tests/fuzz/seeds
+	$(srcdir)/tests/fuzz/*.dict tests/fuzz/seeds
 check-fuzz: $(FUZZ_TARGETS)
 	srcdir='$(srcdir)' MUTATIONS='$(FUZZ_MUTATIONS)' \
-	    '$(srcdir)/tests/fuzz/run.sh'
+	    '$(srcdir)/tests/fuzz/run.sh' $(FUZZ_TARGETS)
 .PHONY: check-fuzz
+
+# --- lint: gcc -fanalyzer, scan-build and cppcheck, all or one --------------
+EXTRA_DIST += tests/lint/run.sh tests/lint/containers.h tests/lint/ovs.cfg \
+	tests/lint/cppcheck.supp
+LINT = srcdir='$(srcdir)' LINT_CPPFLAGS='$(AM_CPPFLAGS)' \
+	'$(srcdir)/tests/lint/run.sh'
+check-lint: $(OVS_STAMP)
+	$(LINT)
+check-lint-gcc check-lint-clang check-lint-cppcheck: check-lint-%: $(OVS_STAMP)
+	$(LINT) $*
+.PHONY: check-lint check-lint-gcc check-lint-clang check-lint-cppcheck
 
 # --- system: real Open vSwitch, hosts as namespaces; needs root ------------
 EXTRA_DIST += $(srcdir)/tests/system/*.py $(srcdir)/tests/system/*.c \

@@ -12,30 +12,24 @@
 #include "overlay/address.h"
 #include "overlay/request.h"
 #include "packets.h"
+#include "text.h"
 #include "util.h"
-
-static void
-check_message(char *error)
-{
-    char *reason = text_refuse(error);
-
-    ovs_assert(!reason);
-    free(error);
-}
 
 static void
 check_request(const struct attach_request *req)
 {
-    char *name = request_default_name(req->netns);
+    char *name = req->tap ? NULL : request_default_name(req->netns);
 
-    ovs_assert(req->netns && req->netns[0]);
+    ovs_assert(req->tap ? !req->netns && req->name
+               : req->netns && req->netns[0]);
     ovs_assert(req->name || name);
     ovs_assert(!name || name_is_valid(name));
     ovs_assert(!req->name || name_is_valid(req->name));
     ovs_assert(!req->network || name_is_valid(req->network));
-    ovs_assert(!ifname_refuse(req->ifname));
+    ovs_assert(req->tap ? !req->ifname : !ifname_refuse(req->ifname));
+    ovs_assert(req->owner == UINT32_MAX || req->tap);
     ovs_assert(req->n_ips <= ENDPOINT_IPS_MAX);
-    ovs_assert(req->ip_auto || req->n_ips);
+    ovs_assert(req->ip_auto || req->ip_dhcp || req->n_ips);
     ovs_assert(!eth_addr_is_multicast(req->mac));
     ovs_assert(!req->mtu || (req->mtu >= MTU_MIN && req->mtu <= MTU_MAX));
     for (size_t i = 0; i < req->n_ips; i++) {
@@ -49,32 +43,39 @@ check_request(const struct attach_request *req)
     free(name);
 }
 
+static void
+parse(request_parse_func *parse_words, int argc, char **argv)
+{
+    struct attach_request req;
+    char *error = parse_words(argc, (const char *const *) argv, &req);
+
+    if (error) {
+        text_check_refusal(error, "");
+    } else {
+        check_request(&req);
+        attach_request_finish(&req);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *line = xmemdup0((const char *) data, size);
+    char *line = text_of(data, size);
     int argc;
     char **argv;
     char *error = request_split(line, &argc, &argv);
 
     ovs_assert(!error == (argv != NULL));
     if (error) {
-        check_message(error);
+        text_check_refusal(error, "");
     } else {
-        struct attach_request req;
-
         ovs_assert(argc >= 0 && argc <= REQUEST_ARGS_MAX && !argv[argc]);
         for (int i = 0; i < argc; i++) {
             free(ifname_refuse(argv[i]));
             free(request_default_name(argv[i]));
         }
-        error = attach_request_parse(argc, (const char *const *) argv, &req);
-        if (error) {
-            check_message(error);
-        } else {
-            check_request(&req);
-            attach_request_finish(&req);
-        }
+        parse(attach_request_parse, argc, argv);
+        parse(tap_request_parse, argc, argv);
     }
     request_words_free(argv);
     free(line);

@@ -1,13 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A short run of each fuzz target over its seeds: by libFuzzer for SECONDS if
-# the targets are linked with it, else over MUTATIONS of the seeds.
+# A short run of each fuzz target that is named over its seeds: by libFuzzer,
+# for its part of FUZZ_SECONDS, if the targets are linked with it, else over
+# MUTATIONS of the seeds.
 set -u
 src=${srcdir:-.}
-seconds=${SECONDS_EACH:-10}
+seconds=$((${FUZZ_SECONDS:-76} / $#))
+[ "$seconds" -gt 0 ] || seconds=1
 passed=0
 failed=0
-for target in dhcp4 dhcp6 dns icmp jsontext nd peerlist request; do
+for target; do
+    target=${target##*/fuzz_}
     program=tests/fuzz/fuzz_$target
     seeds=$src/tests/fuzz/seeds/$target
     dict=$src/tests/fuzz/$target.dict

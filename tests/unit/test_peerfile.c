@@ -148,7 +148,7 @@ test_prefixes(void **state OVS_UNUSED)
         struct peerlist *list;
         char *error = parse(good, i, &list);
 
-        if (!error && good[i - 1] != '\n') {
+        if (!error && i && good[i - 1] != '\n') {
             fail_msg("a file that ends within a line, at %"PRIuSIZE", is "
                      "accepted", i);
         }

@@ -85,7 +85,7 @@ test_accepted(void **state OVS_UNUSED)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct attach_request req;
+        struct attach_request req = { .netns = NULL };
         char *error = parse(cases[i].line, &req);
 
         if (error) {
@@ -272,7 +272,7 @@ test_split(void **state OVS_UNUSED)
         char *error = request_split(cases[i].line, &argc, &argv);
 
         assert_int_equal(error != NULL, argv == NULL);
-        for (int j = 0; j < argc; j++) {
+        for (int j = 0; argv && j < argc; j++) {
             ds_put_format(&ds, "%s|", argv[j]);
         }
         assert_null(argv ? argv[argc] : NULL);

@@ -35,6 +35,7 @@ build(struct sections *all, const char *text)
         for (; key; key = strtok_r(NULL, ";", &rest)) {
             char *value = strchr(key, '=');
 
+            ovs_assert(value);
             *value++ = '\0';
             section_add(section, key, value);
         }
