@@ -38,6 +38,7 @@ weftd_SOURCES = \
 	agent/ofswitch-bundles.c agent/ofswitch-bundles.h \
 	agent/ofswitch-encode.c agent/ofswitch-encode.h \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
+	agent/privileges.c agent/privileges.h \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
 	agent/registrar.c agent/registrar.h \
@@ -71,7 +72,7 @@ weftd_SOURCES = \
 	agent/zones.c agent/zones.h
 weftd_LDADD = libovsdbrows.a liboverlay.a $(OVS_LIBS) \
 	$(MNL_LIBS) $(EVENT_LIBS) $(INIH_LIBS) $(NFTABLES_LIBS) \
-	$(SYSTEMD_LIBS)
+	$(SYSTEMD_LIBS) $(CAPNG_LIBS)
 
 bin_PROGRAMS += weft
 weft_SOURCES = \

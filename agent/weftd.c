@@ -9,6 +9,7 @@
 #include "agent/control.h"
 #include "agent/loop.h"
 #include "agent/notify.h"
+#include "agent/privileges.h"
 #include "daemon.h"
 #include "fatal-signal.h"
 #include "openvswitch/poll-loop.h"
@@ -87,6 +88,9 @@ main(int argc, char *argv[])
     if (unixctl_server_create(settings.unixctl, &unixctl)) {
         exit(EXIT_FAILURE);
     }
+    /* The log, the pid file and the control socket are made, nothing has been
+     * read, and there are no threads yet. */
+    privileges_drop();
     struct event_base *base = loop_create();
     struct agent agent;
     struct signals signals;

@@ -32,7 +32,8 @@ from package import Failed, run                       # noqa: E402
 QEMU = "qemu-system-x86_64"
 INCLUDE = ("systemd-sysv", "udev", "dbus", "linux-image-cloud-amd64",
            "openvswitch-switch", "iproute2", "iputils-ping", "nftables",
-           "libevent-core-2.1-7", "libinih1", "libmnl0", "libnftables1")
+           "libcap-ng0", "libevent-core-2.1-7", "libinih1", "libmnl0",
+           "libnftables1")
 BOOT_TIME = 150                         # Seconds, at the very most.
 ADDRESS = "192.168.50.11"
 PEERS = f"""\
