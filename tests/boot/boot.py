@@ -44,6 +44,9 @@ subnet = 10.1.0.0/16
 [peer hosta]
 address = {ADDRESS}
 """
+# CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_SYS_ADMIN, and a filter.
+LEAST = ("CapBnd: 0000000000281000 CapEff: 0000000000281000 "
+         "CapPrm: 0000000000281000 NoNewPrivs: 1 Seccomp: 2").split()
 TESTS = []
 
 # Takes one command a line, in base64, and answers on the second serial line.
@@ -267,6 +270,10 @@ def sandbox(m):
     m.sh("weft detach late vm1 && weft netns del late")
     if m.run("ls /run/netns/late")[0] == 0:
         raise Failed("the namespace is still there")
+    said = m.sh("grep -hE '^(Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp):' "
+                f"/proc/{m.pid()}/task/*/status | sort -u").split()
+    if said != LEAST:
+        raise Failed(f"its threads have: {said}")
 
 
 @test
