@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # hardening.sh [FILE...]: shows what in programs and libraries makes the life
 # of an attacker harder, as checksec(1) does, and fails where it lacks.
-# Without a FILE, of a build tree, it looks at all that it links.
+# Without a FILE it looks at what a build tree has made.
 #
 #   pie     loaded at an address that nobody knows
 #   relro   what the loader has filled in is read-only, all of it from the start
@@ -17,7 +17,7 @@
 # that is linked statically has libc's own checks in it.
 set -u
 if [ $# = 0 ]; then
-    set -- ./weftd ./weft ./liboverlay.a ./libovsdbrows.a "$OVS_LIB"
+    set -- ./weftd ./weft ./liboverlay.a "$OVS_LIB"
 fi
 export LC_ALL=C
 status=0
@@ -61,7 +61,7 @@ compiled() {
     stack=- fortify=- flags=-
     if [ -n "$symbols" ]; then
         stack=$(has "$symbols" 'UND __stack_chk_fail')
-        fortify=$(has "$symbols" 'UND __[a-z]+_chk')
+        fortify=$(has "$symbols" 'UND __[a-z]+_chk(@|$)')
     fi
     records=$(recorded "$1")
     if [ -n "$records" ]; then
