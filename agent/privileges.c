@@ -31,8 +31,8 @@ static const struct {
            "attached"),
     /* /proc/PID/ns/net of another user's process, or of one that has more
      * capabilities than these. */
-    NEEDED(SYS_PTRACE, "namespaces of other users' processes cannot be "
-           "opened as pid:N"),
+    NEEDED(SYS_PTRACE, "no namespace of a process, pid:N, can be opened that "
+           "is another user's or has more capabilities"),
 };
 
 static void keep(void);

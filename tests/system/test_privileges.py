@@ -42,22 +42,23 @@ def mask(names):
     return sum(1 << NUMBERS[name] for name in names)
 
 
-def threads(host, daemon="weftd"):
-    """Name to what the kernel says of it, for each thread."""
-    task = host.path(f"/proc/{host.daemon_pid(daemon)}/task")
-    return {(each.name, (each / "comm").read_text().strip()):
-            dict(re.findall(r"^(\w+):\s*(.*)$",
-                            (each / "status").read_text(), re.M))
-            for each in task.iterdir()}
+def threads(host):
+    """What the kernel says of each thread, by its name."""
+    task = host.path(f"/proc/{host.daemon_pid('weftd')}/task")
+    all_of = [dict(re.findall(r"^(\w+):\s*(.*)$", each.read_text(), re.M))
+              for each in task.glob("*/status")]
+    by_name = {status["Name"].rstrip("0123456789"): status
+               for status in all_of}
+    # One that begins has the name of its maker yet.
+    assert set(by_name) == {"weftd", "reaper", "urcu"}, by_name.keys()
+    assert len(all_of) == len(by_name)
+    return by_name
 
 
 def assert_least(host, have=None):
     have = mask(allowed()) if have is None else have
     wanted = [0, have, have, have, 0]
-    there = threads(host)
-    names = {name.rstrip("0123456789") for _, name in there}
-    assert {"weftd", "reaper", "urcu"} <= names, names
-    for thread, status in there.items():
+    for thread, status in wait_for(lambda: threads(host)).items():
         assert [int(status[s], 16) for s in SETS] == wanted, thread
         assert status["NoNewPrivs"] == "1", thread
 
