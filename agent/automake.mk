@@ -43,6 +43,7 @@ weftd_SOURCES = \
 	agent/ofswitch-questions.c agent/ofswitch-questions.h \
 	agent/ofswitch-read.c agent/ofswitch-read.h \
 	agent/portguard.c agent/portguard.h \
+	agent/privileges.c agent/privileges.h \
 	agent/reaper.c agent/reaper.h \
 	agent/reply.c agent/reply.h \
 	agent/registrar.c agent/registrar.h \
@@ -76,7 +77,7 @@ weftd_SOURCES = \
 	agent/zones.c agent/zones.h
 weftd_LDADD = libovsdbrows.a liboverlay.a $(OVS_LIBS) \
 	$(MNL_LIBS) $(EVENT_LIBS) $(INIH_LIBS) $(NFTABLES_LIBS) \
-	$(SYSTEMD_LIBS)
+	$(SYSTEMD_LIBS) $(CAPNG_LIBS)
 
 bin_PROGRAMS += weft
 weft_SOURCES = \

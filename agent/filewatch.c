@@ -189,6 +189,13 @@ read_file(struct filewatch *w)
                                    "host; see man peers.conf", error);
             free(error);
             error = more;
+        } else if (access(w->path, R_OK) && errno == EACCES) {
+            /* See agent/privileges.c. */
+            char *more = xasprintf("%s: let root read it by its owner, group "
+                                   "or mode, and pass its directories",
+                                   error);
+            free(error);
+            error = more;
         }
     }
     struct peerlist *list = NULL;

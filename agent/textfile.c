@@ -15,6 +15,7 @@
 static char *read_all(int fd, const char *path, size_t max, char **textp,
                       size_t *sizep);
 static struct textfile_stamp make_stamp(const struct stat *);
+static bool time_equal(const struct timespec *, const struct timespec *);
 
 struct textfile_stamp
 textfile_stat(const char *path)
@@ -29,8 +30,8 @@ textfile_stamp_equal(const struct textfile_stamp *a,
                      const struct textfile_stamp *b)
 {
     return a->dev == b->dev && a->ino == b->ino && a->size == b->size
-           && a->mtime.tv_sec == b->mtime.tv_sec
-           && a->mtime.tv_nsec == b->mtime.tv_nsec;
+           && time_equal(&a->mtime, &b->mtime)
+           && time_equal(&a->ctime, &b->ctime);
 }
 
 char *
@@ -146,5 +147,12 @@ make_stamp(const struct stat *st)
         .ino = st->st_ino,
         .size = st->st_size,
         .mtime = st->st_mtim,
+        .ctime = st->st_ctim,
     };
+}
+
+static bool
+time_equal(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }

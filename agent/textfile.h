@@ -12,12 +12,12 @@
 #include <sys/types.h>
 #include "openvswitch/types.h"
 
-/* What tells that a file is not the one it was. */
+/* What tells that a file is not the one it was, or may be read only now. */
 struct textfile_stamp {
     dev_t dev;
     ino_t ino;
     off_t size;
-    struct timespec mtime;
+    struct timespec mtime, ctime;
 };
 
 /* The stamp of what is at 'path', all zero if there is nothing. */

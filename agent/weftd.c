@@ -12,6 +12,7 @@
 #include "agent/control-socket.h"
 #include "agent/loop.h"
 #include "agent/notify.h"
+#include "agent/privileges.h"
 #include "daemon.h"
 #include "fatal-signal.h"
 #include "openvswitch/poll-loop.h"
@@ -108,6 +109,9 @@ main(int argc, char *argv[])
     if (!socket) {
         exit(EXIT_FAILURE);
     }
+    /* The log, the pid file and the control socket are made, nothing has been
+     * read, and there are no threads yet. */
+    privileges_drop();
     struct event_base *base = loop_create();
     struct agent agent;
     struct signals signals;

@@ -30,13 +30,14 @@ $(OVS_STAMP): $(OVS_TARBALL)
 	    --disable-afxdp ac_cv_lib_unbound_ub_ctx_create=no \
 	    ac_cv_lib_unwind_unw_backtrace=no \
 	    ovs_cv_binutils_avx512_good=no PYTHON3=$(PYTHON3) \
-	    CC=gcc CFLAGS="-O2 -g -fPIE" && \
+	    CC=gcc CFLAGS="$(WEFT_OVS_CFLAGS)" && \
 	  env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS $(MAKE) -s -j2 \
 	    include/odp-netlink.h include/odp-netlink-macros.h \
 	    lib/vswitch-idl.h lib/ovsdb-server-idl.h && \
 	  env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS $(MAKE) -s -j2 \
 	    lib/libopenvswitch.la; } >build.log 2>&1 || \
 	  { tail -n 20 build.log; exit 1; }
+	@echo '$(WEFT_OVS_CFLAGS)' >$(OVS_DIR)/cflags
 	@touch $@
 
 distclean-local:

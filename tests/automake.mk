@@ -86,12 +86,20 @@ EXTRA_DIST += \
 	tests/golden/known.conf tests/golden/known.flows \
 	tests/golden/known-kernel.conf tests/golden/known-kernel.flows \
 	tests/golden/two-networks.conf tests/golden/two-networks.flows
-AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir;
+AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; export srcdir; \
+	OVS_LIB='$(OVS_LIB)'; export OVS_LIB; \
+	CFLAGS='$(CFLAGS)'; export CFLAGS;
 
 # Writes what is there now as what is expected: look at the difference.
 golden-update: tests/golden/golden
 	srcdir='$(srcdir)' '$(srcdir)/tests/golden/run.sh' --update
 .PHONY: golden-update
+
+# --- hardening: what the compiler was to do is there -----------------------
+if HARDENED
+TESTS += tests/hardening.sh
+endif
+EXTRA_DIST += tests/hardening.sh
 
 # --- completion: the shells know what weft --help tells --------------------
 TESTS += tests/completion/bash.sh

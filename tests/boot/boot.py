@@ -32,7 +32,8 @@ from package import Failed, run                       # noqa: E402
 QEMU = "qemu-system-x86_64"
 INCLUDE = ("systemd-sysv", "udev", "dbus", "linux-image-cloud-amd64",
            "openvswitch-switch", "iproute2", "iputils-ping", "nftables",
-           "libevent-core-2.1-7", "libinih1", "libmnl0", "libnftables1")
+           "libcap-ng0", "libevent-core-2.1-7", "libinih1", "libmnl0",
+           "libnftables1")
 BOOT_TIME = 150                         # Seconds, at the very most.
 ADDRESS = "192.168.50.11"
 PEERS = f"""\
@@ -43,6 +44,9 @@ subnet = 10.1.0.0/16
 [peer hosta]
 address = {ADDRESS}
 """
+# CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_SYS_ADMIN, and a filter.
+LEAST = ("CapBnd: 0000000000281000 CapEff: 0000000000281000 "
+         "CapPrm: 0000000000281000 NoNewPrivs: 1 Seccomp: 2").split()
 TESTS = []
 
 # Takes one command a line, in base64, and answers on the second serial line.
@@ -266,6 +270,10 @@ def sandbox(m):
     m.sh("weft detach late vm1 && weft netns del late")
     if m.run("ls /run/netns/late")[0] == 0:
         raise Failed("the namespace is still there")
+    said = m.sh("grep -hE '^(Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp):' "
+                f"/proc/{m.pid()}/task/*/status | sort -u").split()
+    if said != LEAST:
+        raise Failed(f"its threads have: {said}")
 
 
 @test

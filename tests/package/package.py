@@ -7,8 +7,9 @@
 DIR has the weft_*.deb of build.sh, and keeps a bare root in a tar archive for
 the next run.  The root is made by mmdebstrap from the sources of packages that
 this machine has.  With the tarball of `make dist`, the package is built of
-that as well, and must be the same.  Needs root, dpkg-dev, lintian and
-mmdebstrap.  Prints a line for each test, and how many passed.
+that as well, and must be the same.  Needs root, binutils, dpkg-dev, lintian,
+mmdebstrap and systemd.  Prints a line for each test, what is to be shown of it,
+and how many passed.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -195,6 +197,33 @@ def scripts(args):
 
 
 @test
+def exposure(args):
+    """The sandboxes of the services leave less than 4.0 of 10 exposed."""
+    with tempfile.TemporaryDirectory(dir=args.dir) as there:
+        run("dpkg-deb", "-x", args.package, there)
+        units = sorted(Path(there).glob("lib/systemd/system/*"))
+        said = [run("systemd-analyze", "security", "--offline=true",
+                    "--no-pager", unit) for unit in units]
+    overall = [re.search(r"Overall exposure level for (\S+): ([\d.]+)", text)
+               for text in said]
+    for found, text in zip(overall, said):
+        if not found or float(found[2]) >= 4:
+            raise Failed(text)
+    if len(overall) != 3:
+        raise Failed(f"units: {units}")
+    return "\n".join(f"{found[1]}: {found[2]}" for found in overall)
+
+
+@test
+def hardening(args):
+    """The programs have what the compiler can do against attackers."""
+    with tempfile.TemporaryDirectory(dir=args.dir) as there:
+        run("dpkg-deb", "-x", args.package, there)
+        return run(args.tree / "tests/hardening.sh", f"{there}/usr/sbin/weftd",
+                   f"{there}/usr/bin/weft")
+
+
+@test
 def tarball(args):
     """The tarball of make dist builds the same package."""
     if not args.dist:
@@ -298,13 +327,15 @@ def main():
         if args.names and function.__name__ not in args.names:
             continue
         try:
-            function(args)
+            said = function(args)
         except (Failed, OSError) as e:
             failed += 1
             print(f"FAILED {function.__name__}: {function.__doc__}\n{e}")
         else:
             passed += 1
             print(f"passed {function.__name__}: {function.__doc__}")
+            print(textwrap.indent(said.rstrip() + "\n", "  ") if said else "",
+                  end="")
         sys.stdout.flush()
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1
