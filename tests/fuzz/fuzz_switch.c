@@ -77,7 +77,8 @@ read_message(struct ofpbuf *msg, enum ofptype type, struct plan *plan,
              struct ovs_list *mends)
 {
     if (type == OFPTYPE_FLOW_STATS_REPLY) {
-        ofswitch_read_flows(msg, plan, take, NULL);
+        struct ofswitch_foreign foreign = { .n = 0 };
+        ofswitch_read_flows(msg, plan, &foreign, take, NULL);
     } else if (type == OFPTYPE_GROUP_DESC_STATS_REPLY) {
         ofswitch_read_groups(msg, plan);
     } else if (type == OFPTYPE_METER_CONFIG_STATS_REPLY) {
