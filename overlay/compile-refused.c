@@ -71,9 +71,9 @@ static const struct refused all[] = {
      * and to the kernel's: no next header. */
     { TABLE_GUARD, 220, REFUSAL_MALFORMED, "ipv6,nw_proto=0" },
     { TABLE_GUARD, 220, REFUSAL_MALFORMED, "ipv6,nw_proto=59" },
-    /* A first fragment without the upper layer's header. */
-    { TABLE_GUARD, 220, REFUSAL_MALFORMED,
-      "icmp6,nw_frag=not_later,icmp_type=0" },
+    /* Without the upper layer's header, whole or in the first fragment. */
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED, "icmp6,nw_frag=no,icmp_type=0" },
+    { TABLE_GUARD, 220, REFUSAL_MALFORMED, "icmp6,nw_frag=first,icmp_type=0" },
     { TABLE_GUARD, 220, REFUSAL_MALFORMED,
       "udp6,nw_frag=first,tp_src=0,tp_dst=0" },
     /* Neighbour discovery in fragments, of which the second has what would be

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "flow.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-port.h"
+#include "openvswitch/ofp-protocol.h"
 #include "overlay/address.h"
 #include "overlay/compile.h"
 #include "overlay/plan.h"
@@ -224,6 +228,46 @@ test_gotos(void **state OVS_UNUSED)
     assert_false(pipeline_goto_allowed(TABLE_LEARN, TABLE_OUTPUT));
 }
 
+/* Else it is taken for another one whenever the switch is read, and what is
+ * put in its place is what goes. */
+static void
+test_a_match_comes_back_as_it_was(void **state OVS_UNUSED)
+{
+    for (int i = 0; i < OBJECTS; i++) {
+        struct plan plan = PLAN_INITIALIZER(&plan);
+        compile_object(i, 1, &plan);
+        const struct plan_flow *flow;
+        HMAP_FOR_EACH (flow, node, &plan.flows) {
+            struct ofputil_flow_mod fm = {
+                .command = OFPFC_ADD,
+                .priority = flow->priority,
+                .table_id = flow->table,
+                .buffer_id = UINT32_MAX,
+                .out_port = OFPP_ANY,
+                .out_group = OFPG_ANY,
+            }, back;
+            minimatch_clone(&fm.match, &flow->match);
+            struct ofpbuf *msg = ofputil_encode_flow_mod(
+                &fm, OFPUTIL_P_OF15_OXM);
+            struct ofpbuf ofpacts;
+            ofpbuf_init(&ofpacts, 0);
+            assert_int_equal(0, ofputil_decode_flow_mod(
+                &back, msg->data, OFPUTIL_P_OF15_OXM, NULL, NULL, &ofpacts,
+                OFPP_MAX, 255));
+            if (!minimatch_equal(&flow->match, &back.match)) {
+                char *text = minimatch_to_string(
+                    &flow->match, NULL, 0);
+                fail_msg("table %d: %s", flow->table, text);
+            }
+            minimatch_destroy(&fm.match);
+            minimatch_destroy(&back.match);
+            ofpbuf_uninit(&ofpacts);
+            ofpbuf_delete(msg);
+        }
+        plan_finish(&plan);
+    }
+}
+
 static void
 test_cookies(void **state OVS_UNUSED)
 {
@@ -306,6 +350,7 @@ main(void)
         cmocka_unit_test(test_step_by_step_equals_whole),
         cmocka_unit_test(test_changed_actions_are_one_step),
         cmocka_unit_test(test_gotos),
+        cmocka_unit_test(test_a_match_comes_back_as_it_was),
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_refused),
     };
