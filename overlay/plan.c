@@ -502,8 +502,9 @@ check_steps(const struct plan_flow *flow)
 
 /* What ofpacts_equal() compares though it means nothing: which of several
  * encodings an action was decoded from, the gaps behind a set_field's value
- * and mask, which the library leaves as they were, and what only a switch
- * knows of meters. */
+ * and mask, which the library leaves as they were, whether the match has a
+ * VLAN, which is noted only when a flow is made, and what only a switch knows
+ * of meters. */
 static void
 normalise(struct ofpact *ofpacts, size_t ofpacts_len)
 {
@@ -514,6 +515,7 @@ normalise(struct ofpact *ofpacts, size_t ofpacts_len)
             struct ofpact_set_field *sf = ofpact_get_SET_FIELD(a);
             size_t n = sf->field->n_bytes;
             size_t gap = ROUND_UP(n, OFPACT_ALIGNTO) - n;
+            sf->flow_has_vlan = false;
             memset((char *) sf->value + n, 0, gap);
             memset((char *) ofpact_set_field_mask(sf) + n, 0, gap);
         } else if (a->type == OFPACT_METER) {

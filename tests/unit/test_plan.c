@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "flow.h"
+#include "openvswitch/list.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-msgs.h"
-#include "openvswitch/ofp-port.h"
 #include "openvswitch/ofp-protocol.h"
 #include "overlay/address.h"
 #include "overlay/compile.h"
@@ -228,41 +228,61 @@ test_gotos(void **state OVS_UNUSED)
     assert_false(pipeline_goto_allowed(TABLE_LEARN, TABLE_OUTPUT));
 }
 
+/* As a switch tells of the flow that it was given. */
+static void
+send_and_read(const struct plan_flow *flow, struct plan_flow *back)
+{
+    struct ofputil_flow_stats fs = {
+        .table_id = flow->table,
+        .priority = flow->priority,
+        .cookie = htonll(flow->cookie),
+        .idle_age = -1,
+        .hard_age = -1,
+        .ofpacts = flow->ofpacts,
+        .ofpacts_len = flow->ofpacts_len,
+    };
+    minimatch_expand(&flow->match, &fs.match);
+    struct ofputil_flow_stats_request fsr = { .out_group = OFPG_ANY };
+    match_init_catchall(&fsr.match);
+    struct ofpbuf *request = ofputil_encode_flow_stats_request(
+        &fsr, OFPUTIL_P_OF15_OXM);
+    struct ovs_list replies;
+    ofpmp_init(&replies, request->data);
+    ofputil_append_flow_stats_reply(&fs, &replies, NULL);
+    struct ofpbuf *sent = ofpbuf_from_list(ovs_list_pop_front(&replies));
+    ((struct ofp_header *) sent->data)->length = htons(sent->size);
+    struct ofpbuf *reply = ofpbuf_clone_data(sent->data, sent->size);
+    ofpbuf_delete(sent);
+
+    struct ofpbuf ofpacts;
+    ofpbuf_init(&ofpacts, 64);
+    assert_int_equal(0, ofputil_decode_flow_stats_reply(&fs, reply, false,
+                                                        &ofpacts));
+    plan_flow_init(back, fs.table_id, fs.priority, ntohll(fs.cookie),
+                   &fs.match, fs.ofpacts, fs.ofpacts_len);
+    ofpbuf_uninit(&ofpacts);
+    ofpbuf_delete(reply);
+    ofpbuf_delete(request);
+}
+
 /* Else it is taken for another one whenever the switch is read, and what is
  * put in its place is what goes. */
 static void
-test_a_match_comes_back_as_it_was(void **state OVS_UNUSED)
+test_a_flow_comes_back_as_it_was(void **state OVS_UNUSED)
 {
     for (int i = 0; i < OBJECTS; i++) {
         struct plan plan = PLAN_INITIALIZER(&plan);
         compile_object(i, 1, &plan);
         const struct plan_flow *flow;
         HMAP_FOR_EACH (flow, node, &plan.flows) {
-            struct ofputil_flow_mod fm = {
-                .command = OFPFC_ADD,
-                .priority = flow->priority,
-                .table_id = flow->table,
-                .buffer_id = UINT32_MAX,
-                .out_port = OFPP_ANY,
-                .out_group = OFPG_ANY,
-            }, back;
-            minimatch_clone(&fm.match, &flow->match);
-            struct ofpbuf *msg = ofputil_encode_flow_mod(
-                &fm, OFPUTIL_P_OF15_OXM);
-            struct ofpbuf ofpacts;
-            ofpbuf_init(&ofpacts, 0);
-            assert_int_equal(0, ofputil_decode_flow_mod(
-                &back, msg->data, OFPUTIL_P_OF15_OXM, NULL, NULL, &ofpacts,
-                OFPP_MAX, 255));
-            if (!minimatch_equal(&flow->match, &back.match)) {
-                char *text = minimatch_to_string(
-                    &flow->match, NULL, 0);
-                fail_msg("table %d: %s", flow->table, text);
+            struct plan_flow back;
+            send_and_read(flow, &back);
+            if (!minimatch_equal(&flow->match, &back.match)
+                || !plan_flow_same_body(flow, &back)) {
+                fail_msg("table %d: %s", flow->table, minimatch_to_string(
+                    &flow->match, NULL, flow->priority));
             }
-            minimatch_destroy(&fm.match);
-            minimatch_destroy(&back.match);
-            ofpbuf_uninit(&ofpacts);
-            ofpbuf_delete(msg);
+            plan_flow_finish(&back);
         }
         plan_finish(&plan);
     }
@@ -350,7 +370,7 @@ main(void)
         cmocka_unit_test(test_step_by_step_equals_whole),
         cmocka_unit_test(test_changed_actions_are_one_step),
         cmocka_unit_test(test_gotos),
-        cmocka_unit_test(test_a_match_comes_back_as_it_was),
+        cmocka_unit_test(test_a_flow_comes_back_as_it_was),
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_refused),
     };
