@@ -70,6 +70,7 @@ control_client_destroy(struct control_client *c)
     }
     ds_destroy(&c->in);
     ds_destroy(&c->out);
+    json_destroy(c->id);
     free(c->refusal);
     free(c);
 }
@@ -238,7 +239,8 @@ scan(struct control_client *c)
         send_error(c, c->refusal ? c->refusal : error, id);
     }
     bool passes = c->state == CLIENT_PASSING;
-    json_destroy(id);
+    json_destroy(c->id);
+    c->id = id;
     free(error);
     return passes;
 }
@@ -308,7 +310,7 @@ pass_request(struct control_client *c)
         } else if (fd < 0) {
             char *why = xasprintf("weftd cannot take requests now: %s",
                                   ovs_strerror(-fd));
-            send_error(c, why, NULL);
+            send_error(c, why, c->id);
             free(why);
             return false;
         }

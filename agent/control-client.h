@@ -58,6 +58,7 @@ struct control_client {
     size_t scanned;                 /* Of 'in'; the request's size, if it is
                                      * whole. */
     size_t passed;                  /* Of the request. */
+    struct json *id;                /* Owned: the request's, or NULL. */
     int inner;                      /* Owned: to unixctl, or -1. */
     struct ds out;                  /* Of the answer: on its way. */
     size_t sent;                    /* Of 'out'. */

@@ -26,6 +26,8 @@ VLOG_DEFINE_THIS_MODULE(weftd);
  * to the background. */
 enum { START_MAX_MS = 1000 };
 
+enum { EXIT_USAGE = 2 };
+
 enum { FDS_WANTED = 4096 };
 
 struct signals {
@@ -94,12 +96,23 @@ is_started(const struct agent *a, long long int since)
            && (ofswitch_synced(a->sw) || time_msec() >= since + START_MAX_MS);
 }
 
+/* Status 2 says that the usage was wrong, and nobody starts weftd again.  The
+ * scanner in libnftables says it, too, when there is no memory. */
+static void
+exit_otherwise(int status, void *aux OVS_UNUSED)
+{
+    if (status == EXIT_USAGE) {
+        abort();
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
     struct settings settings;
     ovs_set_program_name("weftd", WEFT_VERSION);
     settings_init(&settings, argc, argv);
+    on_exit(exit_otherwise, NULL);
     fatal_ignore_sigpipe();
     raise_fd_limit();
 

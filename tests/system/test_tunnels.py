@@ -56,7 +56,8 @@ def test_one_port_a_peer_named_after_it(lab):
             == (f'{{key=flow, local_ip="{a.address}", '
                 f'remote_ip="{peer.address}"}}')
         assert interface(a, port, "bfd") \
-            == '{check_tnl_key="true", enable="true"}'
+            == ('{check_tnl_key="true", decay_min_rx="1000", '
+                'enable="true", min_rx="90", min_tx="90"}')
         assert tunnels(a)[peer.name]["tunnel"] == port
 
 
