@@ -570,26 +570,20 @@ apply_rules(struct external *x)
         return NULL;
     }
     x->rules_changed = false;
-    char *now = x->rules ? firewall_list("table inet weft") : NULL;
-    if (!now || strcmp(now, x->rules)) {
-        if (x->rules) {
-            x->ops->report(x->aux, "somebody changed the table inet weft of "
-                           "nftables: put right");
-        }
-        char *rules = external_rules(
-            x->link, smap_get(&x->before, SYSCTL_FORWARD4) != NULL,
-            smap_get(&x->before, SYSCTL_FORWARD6) != NULL, x->publishes,
-            x->n_publishes, x->tunnels, x->n_tunnels);
-        char *error = firewall_run(rules);
-        free(rules);
-        free(x->rules);
-        x->rules = error ? NULL : firewall_list("table inet weft");
-        if (error) {
-            free(now);
-            return error;
-        }
+    bool changed;
+    char *rules = external_rules(
+        x->link, smap_get(&x->before, SYSCTL_FORWARD4) != NULL,
+        smap_get(&x->before, SYSCTL_FORWARD6) != NULL, x->publishes,
+        x->n_publishes, x->tunnels, x->n_tunnels);
+    char *error = firewall_keep("table inet weft", rules, &x->rules, &changed);
+    free(rules);
+    if (changed) {
+        x->ops->report(x->aux, "somebody changed the table inet weft of "
+                       "nftables: put right");
     }
-    free(now);
+    if (error) {
+        return error;
+    }
     free(x->foreign);
     x->foreign = firewall_foreign_drop(x->link);
     return NULL;

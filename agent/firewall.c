@@ -40,6 +40,23 @@ firewall_list(const char *what)
     return output;
 }
 
+char *
+firewall_keep(const char *what, const char *commands, char **installed,
+              bool *changed)
+{
+    char *now = *installed ? firewall_list(what) : NULL;
+    bool same = now && !strcmp(now, *installed);
+    free(now);
+    *changed = *installed && !same;
+    if (same) {
+        return NULL;
+    }
+    char *error = firewall_run(commands);
+    free(*installed);
+    *installed = error ? NULL : firewall_list(what);
+    return error;
+}
+
 /* Not as JSON: libnftables makes that with libjansson, whose json_array() and
  * others libopenvswitch's would stand in for.  A chain is listed as
  *

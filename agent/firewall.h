@@ -15,6 +15,13 @@ char *firewall_run(const char *commands);
 /* What `nft list WHAT` prints, owned; NULL if it cannot be listed. */
 char *firewall_list(const char *what);
 
+/* Makes 'what' (of firewall_list()) what 'commands' make of it, unless it is
+ * still as '*installed' has it: what it was listed as when we made it, owned,
+ * NULL if that is not known.  '*changed': somebody had changed it.  Returns
+ * NULL or an owned message; then '*installed' is NULL. */
+char *firewall_keep(const char *what, const char *commands, char **installed,
+                    bool *changed);
+
 /* The chains of others that drop what they do not accept, hooked to forward,
  * without a rule that names 'link': one owned line, or NULL if there is
  * none. */

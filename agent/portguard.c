@@ -77,16 +77,8 @@ portguard_run(struct portguard *g)
         return false;
     }
     g->look_at = LLONG_MAX;
-    char *now = g->rules ? firewall_list("table "TABLE) : NULL;
-    bool same = now && !strcmp(now, g->rules);
-    free(now);
-    if (same) {
-        return false;
-    }
-    bool changed = g->rules;
-    char *error = firewall_run(RULES);
-    free(g->rules);
-    g->rules = error ? NULL : firewall_list("table "TABLE);
+    bool changed;
+    char *error = firewall_keep("table "TABLE, RULES, &g->rules, &changed);
     if (error) {
         g->look_at = time_msec() + RETRY_MS;
         if (!g->problem || strcmp(g->problem, error)) {

@@ -3,7 +3,6 @@
 
 import contextlib
 import socket
-import threading
 import time
 
 import pytest
@@ -19,7 +18,7 @@ from scapy.layers.l2 import ARP, Ether
 from dhcpclient import Udhcpc
 from host import PATIENCE, wait_for
 from test_dhcp import GATEWAY, GATEWAY6, NETWORKS, endpoint
-from traffic import BROADCAST, Endpoint, solicited
+from traffic import BROADCAST, Endpoint, flood, solicited
 from weftlib import bare, lab_fixture
 
 OUT4 = "203.0.113.10"
@@ -257,28 +256,14 @@ FLOODS = {
 
 
 @contextlib.contextmanager
-def flood(wire, frames):
+def flooded(wire, frames):
     """RATE a second, for as long as it takes."""
-    stop = threading.Event()
-    sent = []
-
-    def run():
-        begin = time.monotonic()
-        while not stop.is_set():
-            wire.send(*frames)
-            sent.extend(frames)
-            ahead = begin + len(sent) / RATE - time.monotonic()
-            if ahead > 0:
-                time.sleep(ahead)
-    thread = threading.Thread(target=run)
-    thread.start()
     begin = time.monotonic()
-    try:
-        yield sent
-    finally:
-        lasted = time.monotonic() - begin
-        stop.set()
-        thread.join()
+    with flood(wire, frames, RATE) as sent:
+        try:
+            yield sent
+        finally:
+            lasted = time.monotonic() - begin
     assert len(sent) > RATE * lasted / 2, "not much of a flood"
 
 
@@ -316,7 +301,7 @@ def test_a_flood_from_one_port_delays_nobody_else(lab):
     for name, make in FLOODS.items():
         e = lone if name == "unreachable" else red
         frames = [bytes(make(e, n)) for n in range(PIECE)]
-        with e.wire() as wire, flood(wire, frames):
+        with e.wire() as wire, flooded(wire, frames):
             time.sleep(0.5)             # What queues there are, are full.
             print(name)
             lease(green)
@@ -331,7 +316,7 @@ def test_a_flood_is_answered_by_its_meter(lab):
     red = endpoint(lab["hosta"], "red")
     frames = [bytes(discover(red, 1000 + n)) for n in range(PIECE)]
     with red.wire() as wire:
-        with flood(wire, frames) as sent:
+        with flooded(wire, frames) as sent:
             time.sleep(1)
         assert 0 < len(replies(wire)) < len(sent) / 4
 
@@ -345,7 +330,7 @@ def test_some_ports_that_ask_for_names_leave_some_to_others(lab):
     lease(far)
     with contextlib.ExitStack() as stack:
         for e in evil:
-            stack.enter_context(flood(
+            stack.enter_context(flooded(
                 stack.enter_context(e.wire()),
                 [bytes(name_query(e, n)) for n in range(PIECE)]))
         time.sleep(1)

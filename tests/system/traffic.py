@@ -298,6 +298,29 @@ class Endpoint:
                 / UDP(sport=9, dport=9) / text)
 
 
+@contextlib.contextmanager
+def flood(wire, frames, rate):
+    """Sends them over and over, 'rate' a second; yields a list to whose length
+    each of them adds one."""
+    stop, sent = threading.Event(), []
+
+    def run():
+        begin = time.monotonic()
+        while not stop.is_set():
+            wire.send(*frames)
+            sent.extend(frames)
+            ahead = begin + len(sent) / rate - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        thread.join()
+
+
 def one_each(lab):
     """An endpoint on each host of a lab: nhosta, nhostb and so on."""
     return [Endpoint(host, f"n{host.name}") for host in lab.hosts]

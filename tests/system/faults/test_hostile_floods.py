@@ -5,7 +5,6 @@ the agent is to answer.  The others notice nothing."""
 import contextlib
 import os
 import re
-import threading
 import time
 
 import pytest
@@ -16,7 +15,7 @@ from scapy.layers.l2 import Ether
 from hostileframes import GATEWAY_MAC
 from host import PATIENCE, wait_for
 from scene import learned_flows
-from traffic import BROADCAST, Wire
+from traffic import BROADCAST, Wire, flood
 from weftlib import cpu_ticks
 from world import OUT4
 
@@ -30,29 +29,6 @@ def evil(world):
     with world.extra(world.a, "evil") as endpoint:
         world.lab.settle()
         yield endpoint
-
-
-@contextlib.contextmanager
-def flood(wire, frames, rate):
-    """Sends them over and over, 'rate' a second; yields a list to whose length
-    each of them adds one."""
-    stop, sent = threading.Event(), []
-
-    def run():
-        begin = time.monotonic()
-        while not stop.is_set():
-            wire.send(*frames)
-            sent.extend(frames)
-            ahead = begin + len(sent) / rate - time.monotonic()
-            if ahead > 0:
-                time.sleep(ahead)
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield sent
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_many_macs(world, evil):

@@ -14,7 +14,6 @@ import json
 import os
 import random
 import re
-import select
 import socket
 import subprocess
 import time
@@ -26,7 +25,7 @@ from conftest import BUILD
 from host import wait_for
 from lab import Lab
 from scene import LEARNED, OURS
-from world import SOON, resources
+from world import SOON, flat, hear, resources
 
 STEPS = int(os.environ.get("WEFT_TEST_STEPS", 2500))
 SEED = int(os.environ.get("WEFT_TEST_SEED", time.time()))
@@ -488,7 +487,8 @@ class Walk:
                             s.sendto(f"{source} {network}".encode(),
                                      (address, PORT))
                         wanted[target].add(f"{source} {network}")
-            heard = hear(sockets, wanted)
+            heard = hear({name: [s[0]] for name, s in sockets.items()},
+                         wanted)
         for target in sockets:
             strange = heard[target] - wanted[target]
             if strange:
@@ -497,18 +497,6 @@ class Walk:
                  if wanted[t] - heard[t]}
         assert not lacks, lacks
         return True
-
-
-def hear(sockets, wanted):
-    heard = {name: set() for name in sockets}
-    deadline = time.monotonic() + 1
-    while time.monotonic() < deadline and heard != wanted:
-        select.select([s[0] for s in sockets.values()], [], [], 0.05)
-        for name, (s, *_) in sockets.items():
-            with contextlib.suppress(OSError):
-                while True:
-                    heard[name].add(s.recv(2048).decode())
-    return heard
 
 
 def differences(found, wanted):
@@ -550,11 +538,3 @@ def test_random_steps():
             model.client.close()
             wait_for(lambda m=model, w=was: flat(m.host, w), SOON,
                      f"nothing is left in the weftd of {model.host.name}")
-
-
-def flat(host, before):
-    """Descriptors and memory are what they were at the start."""
-    now = resources(host)
-    assert now["fds"] <= before["fds"], (now, before)
-    assert now["kb"] <= before["kb"] + 8192, (now, before)
-    return True

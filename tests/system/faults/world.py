@@ -172,16 +172,8 @@ class World:
                         said = f"{source}>{target}/{version}"
                         source.say(target, version, said)
                         wanted[target].add(said)
-        heard = {member: set() for member in members}
-        deadline = time.monotonic() + 1
-        while time.monotonic() < deadline:
-            ready, _, _ = select.select(
-                [s for m in members for s in m.sockets.values()], [], [],
-                0.05)
-            if not ready and heard == wanted:
-                break
-            for member in members:
-                heard[member] |= member.drain()
+        heard = hear({member: list(member.sockets.values())
+                      for member in members}, wanted)
         for member in members:
             # What is older than this round has its own round's words.
             strange = {w for w in heard[member]
@@ -193,19 +185,8 @@ class World:
 
     def _check_resources(self):
         for host in self.hosts:
-            before = self.resources[host]
-
-            def flat(host=host, before=before):
-                now = resources(host)
-                assert now["fds"] <= before["fds"], (
-                    f"{host.name}: {now['fds']} descriptors, "
-                    f"were {before['fds']}")
-                if before["kb"] and now["kb"]:
-                    assert now["kb"] <= before["kb"] + 8192, (
-                        f"{host.name}: {now['kb']} kB, "
-                        f"were {before['kb']}")
-                return True
-            wait_for(flat, SOON, "memory and descriptors are flat")
+            wait_for(lambda host=host: flat(host, self.resources[host]), SOON,
+                     "memory and descriptors are flat")
 
     # Traffic.
 
@@ -314,12 +295,7 @@ class Member:
 
     def drain(self):
         """All that has come."""
-        heard = set()
-        for s in self.sockets.values():
-            with contextlib.suppress(OSError):
-                while True:
-                    heard.add(s.recv(2048).decode())
-        return heard
+        return drain(self.sockets.values())
 
     def __str__(self):
         return f"{self.host.name}/{self.name}"
@@ -531,6 +507,41 @@ def resources(host):
     return {"fds": len(list((proc / "fd").iterdir())),
             "kb": 0 if asan else int(re.search(r"VmRSS:\s+(\d+)",
                                                status)[1])}
+
+
+def flat(host, before):
+    """Its descriptors and memory are what resources() said that they were."""
+    now = resources(host)
+    assert now["fds"] <= before["fds"], (
+        f"{host.name}: {now['fds']} descriptors, were {before['fds']}")
+    if before["kb"] and now["kb"]:
+        assert now["kb"] <= before["kb"] + 8192, (
+            f"{host.name}: {now['kb']} kB, were {before['kb']}")
+    return True
+
+
+def drain(sockets):
+    """All that has come to them."""
+    heard = set()
+    for s in sockets:
+        with contextlib.suppress(OSError):
+            while True:
+                heard.add(s.recv(2048).decode())
+    return heard
+
+
+def hear(sockets, wanted):
+    """Key to what comes to its sockets within a second, or until all of
+    'wanted' has come and it is silent."""
+    heard = {key: set() for key in sockets}
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select(sum(sockets.values(), []), [], [], 0.05)
+        if not ready and heard == wanted:
+            break
+        for key, own in sockets.items():
+            heard[key] |= drain(own)
+    return heard
 
 
 # --- what is not Weft's ----------------------------------------------------
