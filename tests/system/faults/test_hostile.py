@@ -8,15 +8,13 @@ import random
 import socket
 
 import pytest
-from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import (ICMPv6ND_NA, ICMPv6ND_NS,
                                 ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr,
                                 IPv6)
 from scapy.layers.l2 import Ether
 
-from hostileframes import (BROADCAST, GATEWAY4, GATEWAY6, GATEWAY_MAC, NUMBER,
-                           OTHER_MAC, Forged, Hostile, check_claims,
-                           link_local, packed)
+from hostileframes import (GATEWAY4, GATEWAY6, GATEWAY_MAC, NUMBER, OTHER_MAC,
+                           Forged, Hostile, check_claims, link_local, packed)
 from traffic import Wire
 
 FRAMES = int(os.environ.get("WEFT_HOSTILE_FRAMES", 2000))
