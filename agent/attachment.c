@@ -96,6 +96,7 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
     hmapx_find_and_delete(&e->unacked, a);
     hmapx_find_and_delete(&e->checks, a);
     hmapx_find_and_delete(&e->announcing, a);
+    hmapx_find_and_delete(&e->conflicting, a);
     attachment_tell(&a->attachers,
                     a->failure ? a->failure : "weftd is stopping");
     attachment_tell(&a->detachers, NULL);
@@ -106,6 +107,7 @@ attachment_destroy(struct endpoints *e, struct attachment *a)
     endpoint_finish(&a->ep);
     attachment_forget_request(a);
     free(a->standing_text);
+    free(a->conflict);
     free(a->problem);
     free(a->failure);
     free(a);
@@ -234,20 +236,45 @@ attachment_set_ofport(struct endpoints *e, struct attachment *a,
     }
 }
 
+/* The list has changed, or somebody has written into rows: an address that was
+ * its own alone may be none any more. */
+static void
+update_conflict(struct endpoints *e, struct attachment *a,
+                const struct network *net)
+{
+    char *conflict = (net && a->state != S_LEAVING
+                      ? admit_conflict(&a->ep, net, &e->claims) : NULL);
+    if (conflict && !nullable_string_is_equal(conflict, a->conflict)) {
+        e->ops->report(e->aux, "endpoint %s: out of service: %s", a->ep.name,
+                       conflict);
+        attachment_tell(&a->attachers, conflict);
+    }
+    free(a->conflict);
+    a->conflict = conflict;
+    if (conflict) {
+        hmapx_add(&e->conflicting, a);
+    } else {
+        hmapx_find_and_delete(&e->conflicting, a);
+    }
+}
+
 void
 attachment_update_share(struct endpoints *e, struct attachment *a)
 {
     const struct network *net = attachment_network(e, a);
     struct plan now = PLAN_INITIALIZER(&now);
     a->vni = net ? net->vni : 0;
+    update_conflict(e, a, net);
+    uint32_t vni = a->conflict ? 0 : a->vni;
     if (e->registrar && a->state != S_LEAVING && a->state != S_CLAIM
-        && !a->ep.moved_to && a->registered != a->vni) {
+        && !a->ep.moved_to && a->registered != vni) {
         attachment_unregister(e, a);
-        if (a->vni) {
-            attachment_register(e, a, a->vni, false);
+        if (vni) {
+            attachment_register(e, a, vni, false);
         }
     }
-    if (net && a->ofport && a->state != S_LEAVING && !a->displaced) {
+    if (net && a->ofport && a->state != S_LEAVING && !a->displaced
+        && !a->conflict) {
         const struct compile_place place = {
             .mode.kernel = !e->netdev,
             .slot = simap_get(e->slots, net->name),
@@ -292,7 +319,7 @@ void
 attachment_advance(struct endpoints *e, struct attachment *a)
 {
     if (a->state == S_PORT && a->ifindex && a->ofport && a->vni
-        && !a->displaced) {
+        && !a->displaced && !a->conflict) {
         /* A switch that opened the link while we were making it has read its
          * flags before it was up, and written them back after.  If this
          * fails, the link has gone: we hear. */
@@ -317,6 +344,19 @@ attachment_leave(struct endpoints *e, struct attachment *a)
     }
 }
 
+/* One has gone that others may have waited for. */
+static void
+settle_conflicts(struct endpoints *e)
+{
+    struct hmapx_node *node;
+    HMAPX_FOR_EACH_SAFE (node, &e->conflicting) {
+        struct attachment *a = node->data;
+        claims_add(&e->claims, &a->ep);
+        attachment_update_share(e, a);
+        attachment_advance(e, a);
+    }
+}
+
 /* Flows and row are both gone, or one of them still is not. */
 void
 attachment_finish_leaving(struct endpoints *e, struct attachment *a)
@@ -335,6 +375,7 @@ attachment_finish_leaving(struct endpoints *e, struct attachment *a)
                     open ? cfg : INT64_MIN);
     }
     attachment_destroy(e, a);
+    settle_conflicts(e);
 }
 
 /* A pid is used again, by a process that nobody asked to attach; and whoever
@@ -580,6 +621,7 @@ attachment_to_json(const struct attachment *a)
         char *why = attachment_displaced(a);
         json_object_put_string(o, "reason",
                                (a->problem ? a->problem : why ? why
+                                : a->conflict ? a->conflict
                                 : a->row && !a->vni
                                 ? "its network is not listed"
                                 : state_name(a->state)));

@@ -74,6 +74,8 @@ struct attachment {
     char *standing_text;            /* Why, or NULL. */
     bool displaced;                 /* It is another host's by now: it has no
                                      * flows. */
+    char *conflict;                 /* Who else of this host has what it has:
+                                     * it has no flows.  Or NULL. */
     struct attach_request *request; /* In S_CLAIM with automatic addresses; or
                                      * NULL.  Owned. */
     struct admit_host host;         /* What 'request' was admitted by. */
@@ -104,6 +106,7 @@ struct endpoints {
     struct hmapx unacked;           /* Flows sent, not acknowledged. */
     struct hmapx checks;            /* Have a 'check_at'. */
     struct hmapx announcing;        /* Have an 'announce_at'. */
+    struct hmapx conflicting;       /* Have a 'conflict'. */
     const struct peerlist *list;    /* Borrowed, or NULL. */
     const struct simap *slots;      /* Borrowed: of networks with a way out. */
     bool netdev;

@@ -175,6 +175,8 @@ attach_existing(struct endpoints *e, const struct endpoint *existing,
     } else if (a->state == S_LEAVING) {
         answer(w, xasprintf("endpoint %s is being detached: try again",
                             a->ep.name));
+    } else if (a->conflict) {
+        answer(w, xasprintf("endpoint %s: %s", a->ep.name, a->conflict));
     } else if (a->displaced && !move) {
         char *why = attachment_displaced(a);
         answer(w, xasprintf("endpoint %s: %s", a->ep.name, why));

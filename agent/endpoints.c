@@ -43,6 +43,7 @@ endpoints_create(const char *bridge, struct switchdb *db, struct ofswitch *sw,
     hmapx_init(&e->unacked);
     hmapx_init(&e->checks);
     hmapx_init(&e->announcing);
+    hmapx_init(&e->conflicting);
     e->db = db;
     e->sw = sw;
     e->kernel = kernel;
@@ -73,6 +74,7 @@ endpoints_destroy(struct endpoints *e)
         hmapx_destroy(&e->unacked);
         hmapx_destroy(&e->checks);
         hmapx_destroy(&e->announcing);
+        hmapx_destroy(&e->conflicting);
         free(e->bridge);
         free(e);
     }

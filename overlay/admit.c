@@ -370,10 +370,10 @@ choose_addresses(const struct attach_request *req, const struct network *net,
     return req->ip_auto ? choose_automatic(net, host, claims, ep) : NULL;
 }
 
-/* May 'mac', which a user gives, be an endpoint's? */
+/* May 'mac' be that of an endpoint, 'self' if it has it already? */
 static char *
 check_mac(struct eth_addr mac, const struct network *net,
-          struct claims *claims)
+          const struct claims *claims, const struct endpoint *self)
 {
     static const struct eth_addr gateway = GATEWAY_MAC;
     const struct endpoint *other = claims_by_mac(claims, net->name, mac);
@@ -385,7 +385,7 @@ check_mac(struct eth_addr mac, const struct network *net,
     if (reason) {
         return xasprintf("MAC "ETH_ADDR_FMT" %s", ETH_ADDR_ARGS(mac), reason);
     }
-    return (other
+    return (other && other != self
             ? xasprintf("MAC "ETH_ADDR_FMT" is taken by endpoint %s",
                         ETH_ADDR_ARGS(mac), other->name)
             : NULL);
@@ -400,7 +400,7 @@ choose_mac(const struct attach_request *req, const struct network *net,
     struct admit_other other;
     if (!eth_addr_is_zero(req->mac)) {
         ep->mac = req->mac;
-        char *error = check_mac(req->mac, net, claims);
+        char *error = check_mac(req->mac, net, claims, NULL);
         return error ? error : check_others(host, net, NULL, req->mac,
                                             req->move);
     }
@@ -432,4 +432,42 @@ choose_port(const struct admit_host *host, const struct claims *claims,
     }
     return xasprintf("no free interface name for endpoint %s: give another "
                      "%s", ep->name, ep->tap ? "NAME" : "--name");
+}
+
+/* The one of 'addr' in 'net', with what admission never gives anybody. */
+static char *
+conflict_of_ip(const struct endpoint *ep, const struct in6_addr *addr,
+               const struct network *net, const struct claims *claims)
+{
+    const struct endpoint *other = claims_by_ip(claims, net->name, addr);
+    const struct in6_addr *gateway;
+    (void) network_subnet(net, addr, &gateway);     /* Only the gateway. */
+    bool is_gateway = gateway && ipv6_addr_equals(gateway, addr);
+    bool is_link_local = IN6_IS_ADDR_LINKLOCAL(addr);
+    if (!is_gateway && !is_link_local && (!other || other == ep)) {
+        return NULL;
+    }
+
+    struct ds s = DS_EMPTY_INITIALIZER;
+    ds_put_cstr(&s, "address ");
+    address_format(addr, &s);
+    if (is_gateway) {
+        ds_put_format(&s, " is the gateway of network %s", net->name);
+    } else if (is_link_local) {
+        ds_put_cstr(&s, " is link-local");
+    } else {
+        ds_put_format(&s, " is taken by endpoint %s", other->name);
+    }
+    return ds_steal_cstr(&s);
+}
+
+char *
+admit_conflict(const struct endpoint *ep, const struct network *net,
+               const struct claims *claims)
+{
+    char *error = check_mac(ep->mac, net, claims, ep);
+    for (size_t i = 0; i < ep->n_ips && !error; i++) {
+        error = conflict_of_ip(ep, &ep->ips[i].addr, net, claims);
+    }
+    return error;
 }

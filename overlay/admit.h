@@ -40,4 +40,11 @@ char *admit_endpoint(const struct attach_request *, const char *netns,
                      const struct admit_host *, struct claims *,
                      struct endpoint *ep, const struct endpoint **existing);
 
+/* Why an endpoint that is there already cannot be in service, with the list as
+ * it is now: what it has is the gateway's of its network, or, where somebody
+ * wrote into rows, also another endpoint's, which was there before.  NULL, or
+ * an owned message. */
+char *admit_conflict(const struct endpoint *, const struct network *,
+                     const struct claims *);
+
 #endif /* overlay/admit.h */

@@ -15,6 +15,7 @@
 #include "flow.h"
 #include "openvswitch/util.h"
 #include "ovsdb/rows.h"
+#include "overlay/admit.h"
 #include "overlay/compile.h"
 #include "overlay/peerlist.h"
 #include "packets.h"
@@ -32,6 +33,22 @@ struct world {
     const struct endpoint *ep;      /* Or NULL. */
     struct compile_mode mode;
 };
+
+/* Is the endpoint on the network, and may it be in service there? */
+static bool
+is_in_service(const struct endpoint *ep, const struct network *net)
+{
+    if (!ep || strcmp(ep->network, net->name)) {
+        return false;
+    }
+    struct claims nobody;
+    claims_init(&nobody);
+    char *conflict = admit_conflict(ep, net, &nobody);
+    claims_destroy(&nobody);
+    bool ok = !conflict;
+    free(conflict);
+    return ok;
+}
 
 /* The n-th share of all; false if there are no more. */
 static bool
@@ -58,7 +75,7 @@ compile_share(const struct world *w, size_t n, struct plan *plan)
 
         if (i == n) {
             compile_network(net, &place, plan);
-            if (w->ep && !strcmp(w->ep->network, net->name)) {
+            if (is_in_service(w->ep, net)) {
                 compile_endpoint(w->ep, net, &place,
                                  u16_to_ofp(ENDPOINT_PORT), plan);
             }

@@ -12,6 +12,7 @@ from host import wait_for
 from scene import (learned_flows, ofports, problems, shared_lab,
                    state_of_switch, tunnels)
 from traffic import Endpoint, Underlay
+from weftlib import refused
 
 NETWORKS = """\
 [network blue]
@@ -231,6 +232,28 @@ def test_a_network_goes_and_comes_back_beneath_its_endpoint(scene):
         wait_for(lambda: endpoint.row()["state"] == "up", A_SECOND,
                  f"{endpoint} is up again")
     assert a1.pings(scene.b1) and a1.row()["ofport"] == a1.ofport
+
+
+def test_a_gateway_is_set_to_the_address_of_an_endpoint(scene):
+    """Two owners of it would each break the other: the endpoint is out of
+    service, and says why, until it is alone again."""
+    a, lab = scene.a, scene.lab
+    own = scene.a1.ip4.partition("/")[0]
+    lab.write_peers(lab.peers_text(NETWORKS.replace(
+        "subnet = 10.1.0.0/16", f"subnet = 10.1.0.0/16\ngateway = {own}")))
+    why = f"address {own} is the gateway of network blue"
+    wait_for(lambda: scene.a1.row().get("reason") == why, A_SECOND,
+             "the endpoint is down, and says why")
+    assert f"endpoint {scene.a1.name}: out of service: {why}" in a.log()
+    assert refused(a, "attach", scene.a1.netns, "--network", "blue") == (
+        f"endpoint {scene.a1.name}: {why}")
+    scene.b.ip("neigh", "flush", "all", netns=scene.b1.netns)
+    assert scene.b1.pings(own), "the gateway answers"
+    scene.b.ip("neigh", "flush", "all", netns=scene.b1.netns)
+    lab.write_peers(lab.peers_text())
+    wait_for(lambda: scene.a1.row()["state"] == "up", A_SECOND,
+             "it is up again")
+    assert scene.a1.pings(scene.b1)
 
 
 def test_another_vni(scene):

@@ -154,6 +154,28 @@ def test_an_endpoint_whose_link_was_deleted_meanwhile(scene, extra):
     assert extra.port in reports(a)
 
 
+def test_two_endpoints_whose_rows_were_given_one_address_meanwhile(scene,
+                                                                   extra):
+    """One of them serves, the other says whose address it is, and comes back
+    when that one has gone."""
+    a, a2 = scene.a, scene.a2
+    with while_down(a):
+        address = a.ovs_vsctl("get", "Interface", a2.port,
+                              "external_ids:weft-ip").strip()
+        a.ovs_vsctl("set", "Interface", extra.port,
+                    f"external_ids:weft-ip={address}")
+    wait_for(lambda: {a2.row()["state"], extra.row()["state"]}
+             == {"up", "down"}, SOON, "one is up and one is down")
+    up, down = sorted((a2, extra), key=lambda e: e.row()["state"] == "down")
+    assert down.row()["reason"].endswith(f" is taken by endpoint {up.name}")
+    scene.a.weft("detach", up.name)
+    wait_for(lambda: down.row()["state"] == "up", SOON,
+             "the other one serves")
+    if up is a2:
+        scene.a.weft("detach", "extra")
+        scene.a2 = Endpoint(a, "a2", make=False)
+
+
 def test_stale_flows_and_groups_of_ours_go(scene):
     a = scene.a
     before = state_of_switch(a)

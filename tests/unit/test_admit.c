@@ -259,6 +259,52 @@ test_gateways(void **state)
 }
 
 static void
+expect_conflict(struct world *w, const char *ip, const char *mac,
+                const char *expected)
+{
+    struct endpoint *ep = &w->endpoints[0];
+    struct prefix was = ep->ips[0];
+    struct eth_addr mac_was = ep->mac;
+    assert_true(address_parse(ip, &ep->ips[0].addr));
+    if (mac) {
+        assert_true(eth_addr_from_string(mac, &ep->mac));
+    }
+    char *error = admit_conflict(ep, peerlist_network(w->list, "routed"),
+                                 &w->claims);
+    ep->ips[0] = was;
+    ep->mac = mac_was;
+    if (expected) {
+        assert_string_equal(error, expected);
+    } else {
+        assert_null(error);
+    }
+    free(error);
+}
+
+/* What is there may become wrong: by a new gateway, by who writes into
+ * rows. */
+static void
+test_conflicts_later(void **state)
+{
+    struct world *w = *state;
+    expect_ok(w, "a --network routed --ip 10.3.0.5/16");
+    expect_ok(w, "b --network routed --ip 10.3.0.6/16 "
+              "--mac 02:00:00:00:00:06");
+    expect_conflict(w, "10.3.0.5", NULL, NULL);
+    expect_conflict(w, "10.3.11.1", NULL,
+                    "address 10.3.11.1 is the gateway of network routed");
+    expect_conflict(w, "fd00:3::1", NULL,
+                    "address fd00:3::1 is the gateway of network routed");
+    expect_conflict(w, "10.3.0.6", NULL,
+                    "address 10.3.0.6 is taken by endpoint b");
+    expect_conflict(w, "fe80::1", NULL, "address fe80::1 is link-local");
+    expect_conflict(w, "10.3.0.5", "02:00:00:00:00:06",
+                    "MAC 02:00:00:00:00:06 is taken by endpoint b");
+    expect_conflict(w, "10.3.0.5", "0e:57:00:00:00:01",
+                    "MAC 0e:57:00:00:00:01 is the gateway's");
+}
+
+static void
 test_full_slice(void **state)
 {
     struct world *w = *state;
@@ -350,6 +396,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gateways, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_conflicts_later, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_full_slice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_port_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses_come_back, setup,
