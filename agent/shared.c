@@ -54,6 +54,9 @@ struct shared {
                                      * not before something changes. */
     struct shash hosts;             /* Contains struct host_entry. */
     size_t n_leaving, n_gone;       /* Of them. */
+    size_t n_back;                  /* Have gone and come back in the update
+                                     * that is read. */
+    bool clear;                     /* It tells of all there is. */
     unsigned int sections_seqno;    /* What was read. */
     bool sections_read;
     struct peerlist *candidate;     /* The first list, while what is on its
@@ -537,6 +540,8 @@ static void
 begin_update(bool clear, void *s_)
 {
     struct shared *s = s_;
+    s->n_back = 0;
+    s->clear = clear;
     if (clear) {
         struct shash_node *node;
         SHASH_FOR_EACH (node, &s->hosts) {
@@ -603,6 +608,7 @@ host_row(const char *name, const struct peer *peer, void *s_)
         h = xzalloc(sizeof *h);
         shash_add(&s->hosts, name, h);
     }
+    s->n_back += h->leaving && !s->clear;
     set_leaving(s, h, false);
     set_gone(s, h, 0);
     if (!directory_list(s->directory)) {
@@ -621,15 +627,17 @@ host_row(const char *name, const struct peer *peer, void *s_)
 }
 
 /* Hosts that have gone; if they are so many at once that it looks like a
- * mistake, or rows of this one have gone with them ('own_lost'), they stay. */
-static void
+ * mistake, with those that have put themselves back already, or if rows of this
+ * one have gone with them ('own_lost'), they stay, and the result is true. */
+static bool
 end_hosts(struct shared *s, bool own_lost)
 {
     size_t n = s->n_leaving;
     if (!n) {
-        return;
+        return false;
     }
-    bool hold = own_lost || (n >= 2 && n * 2 > shash_count(&s->hosts));
+    size_t lost = n + s->n_back;
+    bool hold = own_lost || (lost >= 2 && lost * 2 > shash_count(&s->hosts));
     if (hold) {
         VLOG_WARN("%"PRIuSIZE" of %"PRIuSIZE" hosts are gone from the "
                   "directory at once: held in force", n,
@@ -643,6 +651,7 @@ end_hosts(struct shared *s, bool own_lost)
             set_gone(s, h, hold ? LLONG_MAX : time_msec() + GONE_MAX_MS);
         }
     }
+    return hold;
 }
 
 static void
@@ -650,7 +659,7 @@ end_update(void *s_)
 {
     struct shared *s = s_;
     bool lost = registrar_end(s->registrar);
-    end_hosts(s, lost);
+    lost = end_hosts(s, lost) || lost;
     size_t n_hosts = shash_count(&s->hosts) + 1;
     heartbeat_set_hosts(s->heartbeat, n_hosts);
     directorydb_set_hosts(s->db, n_hosts);

@@ -93,8 +93,11 @@ class Scene:
 
     def say(self, text, hosts=None, timeout=10):
         """Until `weft status` of all 'hosts' says that."""
+        def says(host):
+            assert text in said(host), said(host)
+            return True
         for host in hosts or self.hosts:
-            wait_for(lambda host=host: text in said(host), timeout,
+            wait_for(lambda host=host: says(host), timeout,
                      f"{host.name} says \"{text}\"")
 
 

@@ -3,6 +3,7 @@
 existing workloads is lost, hosts put back what is theirs, and what would take
 away much is held back until somebody says that it is meant."""
 
+import signal
 import time
 
 import pytest
@@ -45,11 +46,16 @@ def test_emptied(scene):
 
 
 def test_rows_of_two_hosts_deleted_one_of_which_cannot_put_them_back(scene):
-    """Few have gone, but with those of a host that knows better."""
+    """Few have gone, but with those of a host that knows better; also for who
+    looks only when that one has put its own back."""
     a, b, c = scene.hosts
     with scene.undisturbed():
         c.kill_weftd()
+        b.kill_weftd(signal.SIGSTOP)
         scene.directory.transact(*host_gone("hosta", "hostc"))
+        scene.say("held in force: 1 peers and 1 endpoints", [a])
+        wait_for(lambda: len(scene.directory.rows("Host")) == 2)
+        b.kill_weftd(signal.SIGCONT)
         scene.say("held in force: 1 peers and 1 endpoints", [a, b])
         wait_for(lambda: len(scene.directory.rows("Host")) == 2)
         time.sleep(WAITED_FOR)
