@@ -254,6 +254,8 @@ accept_clients(struct control_socket *s)
         return;
     }
     for (int i = 0; i < ACCEPTS_MAX; i++) {
+        /* accept4(2): where no address is asked for, both are NULL. */
+        /* cppcheck-suppress nullPointer */
         int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             let_in(s, fd);

@@ -19,7 +19,7 @@
  * are made here, the MAC included, so that no neighbour cache and none of its
  * retransmission timers (1 s) stands between two questions.  No library. */
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>

@@ -16,7 +16,7 @@
  * Times are CLOCK_MONOTONIC.  Frames are made here, the MAC included, so that
  * no neighbour cache stands between two of them.  No library. */
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>

@@ -14,7 +14,7 @@
  *
  * Times are CLOCK_MONOTONIC.  No library. */
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@ failed=0
 
 files() {
     ls "$src"/agent/*.c "$src"/ovsdb/*.c "$src"/overlay/*.c "$src"/tests/*.c \
-        "$src"/tests/[!l]*/*.c
+        "$src"/tests/[!l]*/*.c "$src"/tests/system/faults/*.c
 }
 
 # each CC FLAG...: compiles every file, into nothing.

@@ -4,7 +4,7 @@
  * seconds since the epoch, for a program that has this in LD_PRELOAD: what it
  * does every minute is seen in seconds.  test_directory_dead.py builds it. */
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <dlfcn.h>
 #include <poll.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * goes as ever, as it does when somebody sets a machine's clock.
  * faults/test_kernel.py builds it. */
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -16,7 +16,7 @@
  * strace(1) cannot do that: it counts the calls of each name by themselves.
  */
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <err.h>
 #include <poll.h>
 #include <signal.h>

@@ -429,6 +429,9 @@ class Walk:
                 for name, ofport, ids in data}
 
     def _compare_flows(self, model, interfaces):
+        unopened = [name for name, (port, _) in interfaces.items()
+                    if port <= 0]
+        assert not unopened, unopened
         text = self.peers()
         text += f"#! external {interfaces['wx-br-weft'][0]}\n"
         for name, (port, peer) in interfaces.items():
