@@ -308,15 +308,15 @@ class Forged(Exception):
     """Something that nobody should have received."""
 
 
-def check_claims(frame, evil, routed=False):
-    """Raises unless all that the frame claims is true of 'evil'.  'routed':
-    by the gateway, or between the hosts."""
+def check_claims(frame, evil, where):
+    """Raises unless all that the frame claims, which was seen 'where', is true
+    of 'evil'."""
     def demand(condition, why):
         if not condition:
-            raise Forged(f"{why}: {frame.hex()}")
+            raise Forged(f"{why}, at {where}: {frame.hex()}")
     mac = packed(evil.mac)
     source, kind = frame[6:12], int.from_bytes(frame[12:14], "big")
-    demand(source == mac or routed and ROUTED.match(source), "source MAC")
+    demand(source == mac or ROUTED.match(source), "source MAC")
     packet = frame[14:]
     if kind == 0x806:
         demand(len(packet) >= 28, "ARP cut off")
@@ -342,8 +342,10 @@ def check_v4(packet, evil, demand):
            "IPv4 source")
     demand(packet[9] != 2, "IGMP")
     offset = int.from_bytes(packet[6:8], "big") & 0x1fff
-    if packet[9] == 17 and not offset and len(packet) >= header + 8:
-        source, target = struct.unpack("!HH", packet[header:header + 4])
+    # No more of it is heard than its total length.
+    data = packet[header:int.from_bytes(packet[2:4], "big")]
+    if packet[9] == 17 and not offset and len(data) >= 8:
+        source, target = struct.unpack("!HH", data[:4])
         demand(source != 67 and target != 68, "DHCP server")
 
 

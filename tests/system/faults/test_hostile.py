@@ -83,7 +83,7 @@ class Witnesses:
             raise Forged(f"{member}, of another network: {frame.hex()}")
         if not frame[0] & 1 and frame[:6] != own:
             raise Forged(f"{member}, for another: {frame.hex()}")
-        check_claims(frame, self.evil, routed=True)
+        check_claims(frame, self.evil, str(member))
         self.count += 1
         number = NUMBER.search(frame)
         if number:
@@ -115,7 +115,7 @@ class Witnesses:
                 continue            # Masqueraded.
             if int.from_bytes(frame[46:49], "big") != BLUE:
                 raise Forged(f"VNI: {frame.hex()}")
-            check_claims(frame[VXLAN_HEADERS:], self.evil, routed=True)
+            check_claims(frame[VXLAN_HEADERS:], self.evil, "the underlay")
 
     def same_source(self, frame, where):
         if socket.inet_ntoa(frame[26:30]) != self.evil.host.address:

@@ -153,10 +153,10 @@ def test_a_fifth_is_lost(world):
     before = ofports(a)
     marks = {way: len(p._seen) for way, p in world.pingers.items()}
     with rules(world.lab, "numgen random mod 100 < 20 drop"):
-        world.stream.moves(3 * SOON)
+        world.stream.moves(SOON)
         for pinger in world.pingers.values():
             pinger.wait_answer(50)
-        world.stream.moves(3 * SOON)
+        world.stream.moves(SOON)
         assert ofports(a) == before
         for host in world.hosts:
             assert all(t["tunnel"] for t in tunnels(host).values())
