@@ -98,10 +98,14 @@ static const struct refused all[] = {
     { TABLE_GUARD, 50, REFUSAL_NEIGHBOUR, "icmp6,icmp_type=136" },
 
     /* A solicitation without the asker's address has no room for ours: its
-     * owner answers it (unicast), or nobody. */
+     * owner answers it (unicast), or nobody.  To the gateway it may come from
+     * a made-up source, so nobody else is to see it. */
     { TABLE_RESPOND, 110, REFUSAL_NEIGHBOUR,
       "icmp6,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00,"
       "dl_dst="MULTICAST },
+    { TABLE_RESPOND, 110, REFUSAL_NEIGHBOUR,
+      "icmp6,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00,"
+      "dl_dst="GATEWAY_MAC_TEXT },
 };
 
 void

@@ -106,9 +106,10 @@ class Witnesses:
             raise Forged(f"changed: {frame.hex()}, was {before.hex()}")
 
     def check_underlay(self, sent):
-        """What hosta has sent."""
+        """What hosta has sent; others may return what they refuse."""
         for frame in self.underlay.frames():
-            if frame[12:14] != b"\x08\x00" or not NUMBER.search(frame):
+            if (frame[12:14] != b"\x08\x00" or not NUMBER.search(frame)
+                    or is_error(frame[VXLAN_HEADERS:], self.evil)):
                 continue
             self.same_source(frame, "the underlay")
             if frame[23] != 17 or frame[36:38] != (4789).to_bytes(2, "big"):
@@ -120,6 +121,19 @@ class Witnesses:
     def same_source(self, frame, where):
         if socket.inet_ntoa(frame[26:30]) != self.evil.host.address:
             raise Forged(f"source at {where}: {frame.hex()}")
+
+
+def is_error(frame, evil):
+    """Does an ICMP error quote what 'evil' has sent from its own address?
+    Nothing that it makes up does."""
+    kind, packet = frame[12:14], frame[14:]
+    if kind == b"\x08\x00":
+        return (packet[9:10] == b"\x01" and packet[20:21] in b"\x03\x0b\x0c"
+                and packet[40:44] == socket.inet_aton(evil.ip4))
+    return (kind == b"\x86\xdd" and packet[6] == 58 and packet[40] in range(5)
+            and packet[56:72] in (
+                socket.inet_pton(socket.AF_INET6, ip)
+                for ip in (evil.ip6, link_local(evil.mac))))
 
 
 def neighbours_are_right(world):
@@ -175,6 +189,25 @@ def discovery(e, kind, dst, dst_mac, **wrong):
         message = ICMPv6ND_NS(**fields) / ICMPv6NDOptSrcLLAddr(lladdr=lladdr)
     return (Ether(src=e.mac, dst=dst_mac)
             / IPv6(src=e.ip6, dst=dst, hlim=255) / message)
+
+
+def test_what_is_made_up_for_the_gateway_stays_here(world, evil):
+    """To find it, a source may be made up that is anybody's; and without the
+    asker's link-layer address, the owner of an address is to answer."""
+    near = world["hosta/blue1"].endpoint
+    far = world["hostb/blue1"].endpoint
+    targets = [evil.ip6, near.ip6, far.ip6, GATEWAY6, link_local(GATEWAY_MAC)]
+    with Witnesses(world, evil) as seen:
+        for source in ("fe80::66", link_local(far.mac)):
+            for target in targets:
+                seen.wire.send(
+                    bytes(Ether(src=evil.mac, dst=GATEWAY_MAC)
+                          / IPv6(src=source, dst=far.ip6, hlim=255)
+                          / ICMPv6ND_NS(tgt=target)) + b"<made up>")
+        seen.sync(b"<made up: end>")
+        for member, wire in seen.members.items():
+            assert not wire.holding(b"<made up>"), str(member)
+        assert not seen.underlay.holding(b"<made up>")
 
 
 def test_what_follows_a_legal_advertisement_is_looked_at(world, evil):
