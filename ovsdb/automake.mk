@@ -53,7 +53,8 @@ libovsdbrows_a_SOURCES = \
 	ovsdb/directoryvalues.c ovsdb/directoryvalues.h \
 	ovsdb/operation.c ovsdb/operation.h \
 	ovsdb/rows.c ovsdb/rows.h \
-	ovsdb/switchdb.c ovsdb/switchdb.h \
+	ovsdb/switchdb.c ovsdb/switchdb.h ovsdb/switchdb-parts.h \
+	ovsdb/switchdb-write.c \
 	ovsdb/switchport.c ovsdb/switchport.h
 
 # The schema of the shared directory: installed, and beside `weft` in the build

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <config.h>
-#include "ovsdb/switchdb.h"
+#include "ovsdb/switchdb-parts.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -9,44 +9,18 @@
 #include <unistd.h>
 #include "flow.h"
 #include "hash.h"
-#include "lib/vswitch-idl.h"
 #include "openvswitch/poll-loop.h"
-#include "ovsdb-idl.h"
-#include "overlay/pipeline.h"
 #include "ovsdb/operation.h"
-#include "ovsdb/rows.h"
 #include "ovsdb/switchport.h"
 #include "socket-util.h"
 #include "timeval.h"
 #include "util.h"
 #include "uuid.h"
 
-enum { BRIDGE_MTU = 1500, RECONNECT_MS = 250 };
+enum { RECONNECT_MS = 250 };
 
-/* What our bridge speaks: the agent the last one, people any. */
-static const char *const protocols[] = {
+const char *const switchdb_protocols[SWITCHDB_N_PROTOCOLS] = {
     "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"
-};
-
-struct switchdb {
-    struct ovsdb_idl *idl;
-    char *remote;
-    long long int look_at;          /* When to look for a lost database. */
-    struct ovsdb_idl_loop loop;
-    struct ovsdb_idl_index *ports_by_name, *interfaces_by_name;
-    char *bridge;
-    struct hmap by_uuid, by_name;   /* Contain struct switchdb_port. */
-    struct ovsdb_idl_txn *txn;      /* Open now, or NULL. */
-    bool txn_wrote;                 /* Is there anything in it? */
-    bool txn_deletes;               /* Does it delete ports? */
-    uint64_t seqno;                 /* Of the last transaction sent. */
-    uint64_t done;                  /* Of the last one that ended. */
-    bool read_once;
-    int64_t cfg_done;               /* What the last event told. */
-    struct uuid root;               /* Of the database's one row. */
-    char *error;                    /* See switchdb_error(). */
-    const struct switchdb_events *events;
-    void *aux;
 };
 
 static char *make_lock_name(const char *bridge);
@@ -56,17 +30,6 @@ static void run_tracked(struct switchdb *);
 static void update_port(struct switchdb *, const struct uuid *);
 static void remove_port(struct switchdb *, struct switchdb_port *);
 static void note_error(struct switchdb *);
-static const struct ovsrec_bridge *find_bridge(const struct switchdb *,
-                                               const char *name);
-static const struct ovsrec_interface *find_interface(const struct switchdb *,
-                                                     const char *name);
-static void name_tables(struct switchdb *, const struct ovsrec_bridge *);
-static struct ovsrec_bridge *insert_bridge(struct switchdb *,
-                                           const char *name);
-static const struct ovsrec_interface *get_interface(
-    struct switchdb *, const struct ovsrec_bridge *, const char *name);
-static struct ovsrec_port *insert_port(struct switchdb *, const char *name,
-                                       struct ovsrec_interface **);
 
 struct switchdb *
 switchdb_create(const char *remote, const char *bridge,
@@ -226,7 +189,7 @@ switchdb_is_untagged(const struct switchdb *db,
 bool
 switchdb_name_taken(const struct switchdb *db, const char *name)
 {
-    return find_interface(db, name) != NULL;
+    return switchdb_find_interface(db, name) != NULL;
 }
 
 bool
@@ -252,7 +215,7 @@ switchdb_flow_restore_wait(const struct switchdb *db)
 enum switchdb_bridge
 switchdb_bridge_state(const struct switchdb *db, const char *datapath_type)
 {
-    const struct ovsrec_bridge *br = find_bridge(db, db->bridge);
+    const struct ovsrec_bridge *br = switchdb_find_bridge(db, db->bridge);
     if (!br) {
         return BRIDGE_ABSENT;
     } else if (!smap_get(&br->external_ids, "weft-host")) {
@@ -268,7 +231,7 @@ enum switchdb_bridge
 switchdb_underlay_state(const struct switchdb *db, const char *name,
                         struct switchdb_underlay *underlay)
 {
-    const struct ovsrec_bridge *br = find_bridge(db, name);
+    const struct ovsrec_bridge *br = switchdb_find_bridge(db, name);
     *underlay = (struct switchdb_underlay) { .bridge = name };
     if (!br) {
         return BRIDGE_ABSENT;
@@ -284,7 +247,8 @@ switchdb_underlay_state(const struct switchdb *db, const char *name,
     /* "secure", or a controller, would leave it without its NORMAL flow. */
     bool right = !strcmp(br->datapath_type, "netdev")
                  && (!br->fail_mode || strcmp(br->fail_mode, "secure"))
-                 && !br->n_controller && find_interface(db, underlay->nic);
+                 && !br->n_controller
+                 && switchdb_find_interface(db, underlay->nic);
     return right ? BRIDGE_OURS : BRIDGE_WRONG;
 }
 
@@ -292,157 +256,6 @@ bool
 switchdb_begin(struct switchdb *db)
 {
     return db->txn && switchdb_ready(db);
-}
-
-void
-switchdb_put_bridge(struct switchdb *db, const char *host,
-                    const char *datapath_type)
-{
-    const struct ovsrec_open_vswitch *ovs = ovsrec_open_vswitch_first(db->idl);
-    const struct ovsrec_bridge *br = find_bridge(db, db->bridge);
-
-    if (!ovs) {
-        return;                     /* Not initialised yet: nothing to do. */
-    }
-    db->txn_wrote = true;
-    if (!br) {
-        br = insert_bridge(db, db->bridge);
-        struct smap ids = SMAP_CONST1(&ids, "weft-host", host);
-        ovsrec_bridge_set_external_ids(br, &ids);
-        name_tables(db, br);
-        /* Of an interface that nobody uses.  Without it vswitchd changes its
-         * MTU with the first port and the last, and at every change of a link
-         * it forgets the routes of its tunnels for a moment. */
-        int64_t mtu = BRIDGE_MTU;
-        ovsrec_interface_set_mtu_request(br->ports[0]->interfaces[0], &mtu, 1);
-        ovsrec_open_vswitch_update_bridges_addvalue(ovs, br);
-    }
-    ovsrec_bridge_set_datapath_type(br, datapath_type);
-    ovsrec_bridge_set_fail_mode(br, "secure");
-    ovsrec_bridge_set_controller(br, NULL, 0);
-    ovsrec_bridge_set_protocols(br, (const char **) protocols,
-                                ARRAY_SIZE(protocols));
-}
-
-void
-switchdb_put_underlay(struct switchdb *db, const struct switchdb_underlay *u)
-{
-    const struct ovsrec_open_vswitch *ovs = ovsrec_open_vswitch_first(db->idl);
-    const struct ovsrec_bridge *br = find_bridge(db, u->bridge);
-
-    if (!ovs) {
-        return;
-    }
-    db->txn_wrote = true;
-    if (!br) {
-        /* The NIC's port comes with the next transaction: a row that is being
-         * inserted takes no mutations. */
-        br = insert_bridge(db, u->bridge);
-        const struct smap config = SMAP_CONST1(&config, "hwaddr", u->mac);
-        ovsrec_bridge_set_other_config(br, &config);
-        ovsrec_open_vswitch_update_bridges_addvalue(ovs, br);
-    } else {
-        (void) get_interface(db, br, u->nic);
-    }
-    ovsrec_bridge_set_datapath_type(br, "netdev");
-    ovsrec_bridge_set_fail_mode(br, NULL);
-    ovsrec_bridge_set_controller(br, NULL, 0);
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    smap_clone(&ids, &br->external_ids);
-    smap_replace(&ids, "weft-underlay", u->nic);
-    smap_replace(&ids, "weft-addresses", u->addresses);
-    smap_replace(&ids, "weft-routes", u->routes);
-    smap_replace(&ids, "weft-offloads", u->offloads);
-    ovsrec_bridge_set_external_ids(br, &ids);
-    smap_destroy(&ids);
-}
-
-void
-switchdb_del_bridge(struct switchdb *db, const char *name)
-{
-    const struct ovsrec_open_vswitch *ovs = ovsrec_open_vswitch_first(db->idl);
-    const struct ovsrec_bridge *br = find_bridge(db, name);
-
-    if (ovs && br) {
-        db->txn_wrote = true;
-        ovsrec_open_vswitch_update_bridges_delvalue(ovs, br);
-    }
-}
-
-void
-switchdb_put_endpoint(struct switchdb *db, const struct endpoint *ep)
-{
-    const struct ovsrec_bridge *br = find_bridge(db, db->bridge);
-    if (!br) {
-        return;
-    }
-    db->txn_wrote = true;
-    const struct ovsrec_interface *iface = get_interface(db, br, ep->port);
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    row_of_endpoint(ep, db->bridge, &ids);
-    ovsrec_interface_set_type(iface, "");
-    ovsrec_interface_set_external_ids(iface, &ids);
-    smap_destroy(&ids);
-}
-
-void
-switchdb_put_tunnel(struct switchdb *db, const struct tunnel *t)
-{
-    const struct ovsrec_bridge *br = find_bridge(db, db->bridge);
-    if (!br) {
-        return;
-    }
-    db->txn_wrote = true;
-    const struct ovsrec_interface *iface = get_interface(db, br, t->port);
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    struct smap options = SMAP_INITIALIZER(&options);
-    row_of_tunnel(t, db->bridge, &ids, &options);
-    ovsrec_interface_set_type(iface, "vxlan");
-    ovsrec_interface_set_external_ids(iface, &ids);
-    ovsrec_interface_set_options(iface, &options);
-    smap_destroy(&ids);
-    smap_destroy(&options);
-
-    struct smap bfd = SMAP_INITIALIZER(&bfd);
-    row_of_bfd(&bfd);
-    ovsrec_interface_set_bfd(iface, &bfd);
-    smap_destroy(&bfd);
-}
-
-void
-switchdb_put_external(struct switchdb *db, const char *name, const char *link,
-                      const char *settings)
-{
-    const struct ovsrec_bridge *br = find_bridge(db, db->bridge);
-    if (!br) {
-        return;
-    }
-    db->txn_wrote = true;
-    const struct ovsrec_interface *iface = get_interface(db, br, name);
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    smap_add(&ids, "weft-bridge", db->bridge);
-    smap_add(&ids, "weft-external", link);
-    smap_add(&ids, "weft-settings", settings);
-    ovsrec_interface_set_type(iface, "");
-    ovsrec_interface_set_external_ids(iface, &ids);
-    smap_destroy(&ids);
-}
-
-void
-switchdb_del_port(struct switchdb *db, const char *name)
-{
-    const struct ovsrec_bridge *br = find_bridge(db, db->bridge);
-    struct ovsrec_port *key = ovsrec_port_index_init_row(db->ports_by_name);
-    ovsrec_port_index_set_name(key, name);
-    const struct ovsrec_port *port
-        = ovsrec_port_index_find(db->ports_by_name, key);
-    ovsrec_port_index_destroy_row(key);
-
-    if (br && port) {
-        db->txn_wrote = true;
-        ovsrec_bridge_update_ports_delvalue(br, port);
-        db->txn_deletes = true;
-    }
 }
 
 int64_t
@@ -457,26 +270,6 @@ switchdb_cfg_done(const struct switchdb *db)
 {
     const struct ovsrec_open_vswitch *ovs = ovsrec_open_vswitch_first(db->idl);
     return ovs ? ovs->cur_cfg : 0;
-}
-
-void
-switchdb_close_port(struct switchdb *db, const char *name)
-{
-    const struct ovsrec_interface *iface = find_interface(db, name);
-    if (iface) {
-        db->txn_wrote = true;
-        ovsrec_interface_set_type(iface, SWITCHPORT_TYPE_CLOSED);
-    }
-}
-
-void
-switchdb_open_port(struct switchdb *db, const char *name)
-{
-    const struct ovsrec_interface *iface = find_interface(db, name);
-    if (iface) {
-        db->txn_wrote = true;
-        ovsrec_interface_set_type(iface, "");
-    }
 }
 
 uint64_t
@@ -578,11 +371,11 @@ monitor_columns(struct ovsdb_idl *idl)
 static bool
 protocols_are_ours(const struct ovsrec_bridge *br)
 {
-    if (br->n_protocols != ARRAY_SIZE(protocols)) {
+    if (br->n_protocols != SWITCHDB_N_PROTOCOLS) {
         return false;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
-        if (strcmp(br->protocols[i], protocols[i])) {
+    for (size_t i = 0; i < SWITCHDB_N_PROTOCOLS; i++) {
+        if (strcmp(br->protocols[i], switchdb_protocols[i])) {
             return false;
         }
     }
@@ -716,8 +509,8 @@ remove_port(struct switchdb *db, struct switchdb_port *port)
     free(port);
 }
 
-static const struct ovsrec_bridge *
-find_bridge(const struct switchdb *db, const char *name)
+const struct ovsrec_bridge *
+switchdb_find_bridge(const struct switchdb *db, const char *name)
 {
     const struct ovsrec_bridge *br;
     OVSREC_BRIDGE_FOR_EACH (br, db->idl) {
@@ -728,8 +521,8 @@ find_bridge(const struct switchdb *db, const char *name)
     return NULL;
 }
 
-static const struct ovsrec_interface *
-find_interface(const struct switchdb *db, const char *name)
+const struct ovsrec_interface *
+switchdb_find_interface(const struct switchdb *db, const char *name)
 {
     struct ovsrec_interface *key
         = ovsrec_interface_index_init_row(db->interfaces_by_name);
@@ -738,64 +531,4 @@ find_interface(const struct switchdb *db, const char *name)
         = ovsrec_interface_index_find(db->interfaces_by_name, key);
     ovsrec_interface_index_destroy_row(key);
     return iface;
-}
-
-/* So that `ovs-ofctl --names` and ofproto/trace speak of "antispoof", not of
- * table 12. */
-static void
-name_tables(struct switchdb *db, const struct ovsrec_bridge *br)
-{
-    enum { TABLES_MAX = 64 };
-    int64_t ids[TABLES_MAX];
-    struct ovsrec_flow_table *tables[TABLES_MAX];
-    size_t n = 0;
-
-    for (const struct pipeline_table_info *t = pipeline_tables; t->name; t++) {
-        ovs_assert(n < TABLES_MAX);
-        ids[n] = t->id;
-        tables[n] = ovsrec_flow_table_insert(db->txn);
-        ovsrec_flow_table_set_name(tables[n++], t->name);
-    }
-    ovsrec_bridge_set_flow_tables(br, ids, tables, n);
-}
-
-/* The interface 'name', made as a port of 'br' if there is none. */
-static const struct ovsrec_interface *
-get_interface(struct switchdb *db, const struct ovsrec_bridge *br,
-              const char *name)
-{
-    const struct ovsrec_interface *iface = find_interface(db, name);
-    if (!iface) {
-        struct ovsrec_interface *new;
-        ovsrec_bridge_update_ports_addvalue(br, insert_port(db, name, &new));
-        iface = new;
-    }
-    return iface;
-}
-
-static struct ovsrec_bridge *
-insert_bridge(struct switchdb *db, const char *name)
-{
-    struct ovsrec_interface *iface;
-    struct ovsrec_port *port = insert_port(db, name, &iface);
-    ovsrec_interface_set_type(iface, "internal");
-
-    struct ovsrec_bridge *br = ovsrec_bridge_insert(db->txn);
-    ovsrec_bridge_set_name(br, name);
-    ovsrec_bridge_set_ports(br, &port, 1);
-    return br;
-}
-
-/* A port of one interface, both called 'name'. */
-static struct ovsrec_port *
-insert_port(struct switchdb *db, const char *name,
-            struct ovsrec_interface **ifacep)
-{
-    struct ovsrec_interface *iface = ovsrec_interface_insert(db->txn);
-    ovsrec_interface_set_name(iface, name);
-    struct ovsrec_port *port = ovsrec_port_insert(db->txn);
-    ovsrec_port_set_name(port, name);
-    ovsrec_port_set_interfaces(port, &iface, 1);
-    *ifacep = iface;
-    return port;
 }
