@@ -406,49 +406,39 @@ compile_publish(const struct endpoint *ep, const struct network *net,
     }
 }
 
-static void
-compile_made_up_one(ofp_port_t port, const char *wanted, uint64_t cookie,
-                    struct plan *plan)
-{
-    plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
-                  "in_port=%d,icmp6,%s,ipv6_src=fe80::/10 "
-                  "actions=goto_table:%d",
-                  ofp_to_u16(port), wanted, TABLE_GUARD);
-}
-
 /* Asks for an address of the gateway's. */
 static void
-compile_made_up_target(ofp_port_t port, const struct in6_addr *target,
-                       uint64_t cookie, struct plan *plan)
+compile_made_up_target(const struct endpoint *ep, ofp_port_t port,
+                       const struct in6_addr *target, uint64_t cookie,
+                       struct plan *plan)
 {
     char *ip = compile_address_text(target);
-    char *wanted = xasprintf("icmp_type=135,icmp_code=0,nd_target=%s", ip);
-    compile_made_up_one(port, wanted, cookie, plan);
-    free(wanted);
+    plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
+                  "in_port=%d,icmp6,icmp_type=135,icmp_code=0,nd_target=%s,"
+                  "nd_sll="ETH_ADDR_FMT",ipv6_src=fe80::/10 "
+                  "actions=goto_table:%d", ofp_to_u16(port), ip,
+                  ETH_ADDR_ARGS(ep->mac), TABLE_GUARD);
     free(ip);
 }
 
 /* A client may have made up its link-local address (RFC 7217), which nobody
  * here knows to be its own.  To find the gateway it needs no more than these;
- * no other endpoint sees them, so they can tell nobody a wrong neighbour. */
+ * the gateway answers all of them, so no other endpoint sees them, and they
+ * can tell nobody a wrong neighbour. */
 static void
-compile_made_up(const struct network *net, const struct compile_place *place,
+compile_made_up(const struct endpoint *ep, const struct network *net,
                 ofp_port_t port, uint64_t cookie, struct plan *plan)
 {
-    compile_made_up_one(port, "icmp_type=133,icmp_code=0", cookie, plan);
-    if (!place->mode.kernel) {
-        compile_made_up_one(port, "icmp_type=135,icmp_code=0,dl_dst="MULTICAST,
-                            cookie, plan);
-        compile_made_up_one(port, "icmp_type=135,icmp_code=0,dl_dst="GW,
-                            cookie, plan);
-        return;
-    }
     static const struct eth_addr mac = GATEWAY_MAC;
+    plan_add_flow(plan, TABLE_ANTISPOOF, 90, cookie,
+                  "in_port=%d,icmp6,icmp_type=133,icmp_code=0,"
+                  "ipv6_src=fe80::/10 actions=goto_table:%d",
+                  ofp_to_u16(port), TABLE_GUARD);
     struct in6_addr ll = address_link_local(mac);
-    compile_made_up_target(port, &ll, cookie, plan);
+    compile_made_up_target(ep, port, &ll, cookie, plan);
     for (size_t i = 0; i < net->n_subnets; i++) {
         if (has_gateway(net, i) && !prefix_is_v4(&net->subnets[i])) {
-            compile_made_up_target(port, &net->gateways[i], cookie, plan);
+            compile_made_up_target(ep, port, &net->gateways[i], cookie, plan);
         }
     }
 }
@@ -456,7 +446,7 @@ compile_made_up(const struct network *net, const struct compile_place *place,
 /* What the agent answers: DHCP (RFC 2131; RFC 8415) and router solicitations
  * (RFC 4861, section 6.2.6). */
 static void
-compile_punts(const struct network *net, const struct compile_place *place,
+compile_punts(const struct endpoint *ep, const struct network *net,
               ofp_port_t port, uint64_t cookie, struct plan *plan)
 {
     int p = ofp_to_u16(port);
@@ -475,7 +465,7 @@ compile_punts(const struct network *net, const struct compile_place *place,
         plan_add_flow(plan, TABLE_GUARD, 210, cookie,
                       "in_port=%d,icmp6,icmp_type=133,icmp_code=0 "
                       "actions="PUNT, p, WHY_SOLICIT, TABLE_PUNT);
-        compile_made_up(net, place, port, cookie, plan);
+        compile_made_up(ep, net, port, cookie, plan);
     }
 }
 
@@ -488,7 +478,7 @@ compile_gateway_endpoint(const struct endpoint *ep, const struct network *net,
     if (!has_gateways(net)) {
         return;
     }
-    compile_punts(net, place, port, cookie, plan);
+    compile_punts(ep, net, port, cookie, plan);
     compile_forwarder(ep, net, port, cookie, plan);
     for (size_t i = 0; i < ep->n_publishes && place->slot; i++) {
         compile_publish(ep, net, &ep->publishes[i], place->slot, cookie,

@@ -98,8 +98,8 @@ static const struct refused all[] = {
     { TABLE_GUARD, 50, REFUSAL_NEIGHBOUR, "icmp6,icmp_type=136" },
 
     /* A solicitation without the asker's address has no room for ours: its
-     * owner answers it (unicast), or nobody.  To the gateway it may come from
-     * a made-up source, so nobody else is to see it. */
+     * owner answers it (unicast), or nobody: not the gateway, whose peers would
+     * hand it on. */
     { TABLE_RESPOND, 110, REFUSAL_NEIGHBOUR,
       "icmp6,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00,"
       "dl_dst="MULTICAST },

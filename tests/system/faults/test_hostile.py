@@ -3,6 +3,7 @@
 while."""
 
 import contextlib
+import itertools
 import os
 import random
 import socket
@@ -12,6 +13,7 @@ from scapy.layers.inet6 import (ICMPv6ND_NA, ICMPv6ND_NS,
                                 ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr,
                                 IPv6)
 from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from hostileframes import (GATEWAY4, GATEWAY6, GATEWAY_MAC, NUMBER, OTHER_MAC,
                            Forged, Hostile, check_claims, link_local, packed)
@@ -192,18 +194,22 @@ def discovery(e, kind, dst, dst_mac, **wrong):
 
 
 def test_what_is_made_up_for_the_gateway_stays_here(world, evil):
-    """To find it, a source may be made up that is anybody's; and without the
-    asker's link-layer address, the owner of an address is to answer."""
+    """To find it, a source may be made up that is anybody's.  Nobody else
+    hears of that, whatever is asked for and whoever is asked."""
     near = world["hosta/blue1"].endpoint
     far = world["hostb/blue1"].endpoint
     targets = [evil.ip6, near.ip6, far.ip6, GATEWAY6, link_local(GATEWAY_MAC)]
     with Witnesses(world, evil) as seen:
-        for source in ("fe80::66", link_local(far.mac)):
-            for target in targets:
-                seen.wire.send(
-                    bytes(Ether(src=evil.mac, dst=GATEWAY_MAC)
+        for source, target, mac, lladdr in itertools.product(
+                ("fe80::66", link_local(far.mac), link_local(GATEWAY_MAC)),
+                (evil.ip6, near.ip6, far.ip6, GATEWAY6, "fd00:1::66",
+                 link_local(GATEWAY_MAC)),
+                (GATEWAY_MAC, near.mac, far.mac, "33:33:ff:00:00:01"),
+                (b"", bytes(ICMPv6NDOptSrcLLAddr(lladdr=evil.mac)))):
+            frame = bytes(Ether(src=evil.mac, dst=mac)
                           / IPv6(src=source, dst=far.ip6, hlim=255)
-                          / ICMPv6ND_NS(tgt=target)) + b"<made up>")
+                          / ICMPv6ND_NS(tgt=target) / Raw(lladdr))
+            seen.wire.send(frame + b"<made up>")
         seen.sync(b"<made up: end>")
         for member, wire in seen.members.items():
             assert not wire.holding(b"<made up>"), str(member)
