@@ -98,6 +98,9 @@ switchdb_put_bridge(struct switchdb *db, const char *host,
     ovsrec_bridge_set_datapath_type(br, datapath_type);
     ovsrec_bridge_set_fail_mode(br, "secure");
     ovsrec_bridge_set_controller(br, NULL, 0);
+    /* Spanning tree would hold back what comes by a port for half a minute. */
+    ovsrec_bridge_set_stp_enable(br, false);
+    ovsrec_bridge_set_rstp_enable(br, false);
     ovsrec_bridge_set_protocols(br, (const char **) switchdb_protocols,
                                 SWITCHDB_N_PROTOCOLS);
 }

@@ -223,7 +223,8 @@ switchdb_bridge_state(const struct switchdb *db, const char *datapath_type)
     }
     bool right = !strcmp(br->datapath_type, datapath_type)
                  && br->fail_mode && !strcmp(br->fail_mode, "secure")
-                 && !br->n_controller && protocols_are_ours(br);
+                 && !br->n_controller && protocols_are_ours(br)
+                 && !br->stp_enable && !br->rstp_enable;
     return right ? BRIDGE_OURS : BRIDGE_WRONG;
 }
 
@@ -334,6 +335,8 @@ monitor_columns(struct ovsdb_idl *idl)
         &ovsrec_bridge_col_fail_mode,
         &ovsrec_bridge_col_controller,
         &ovsrec_bridge_col_protocols,
+        &ovsrec_bridge_col_stp_enable,
+        &ovsrec_bridge_col_rstp_enable,
         &ovsrec_bridge_col_flow_tables,
         &ovsrec_flow_table_col_name,
         &ovsrec_bridge_col_external_ids,
@@ -393,7 +396,8 @@ bridge_differs(const struct switchdb *db, const struct ovsrec_bridge *br)
     static const enum ovsrec_bridge_column_id columns[] = {
         OVSREC_BRIDGE_COL_DATAPATH_TYPE, OVSREC_BRIDGE_COL_FAIL_MODE,
         OVSREC_BRIDGE_COL_CONTROLLER, OVSREC_BRIDGE_COL_EXTERNAL_IDS,
-        OVSREC_BRIDGE_COL_PROTOCOLS,
+        OVSREC_BRIDGE_COL_PROTOCOLS, OVSREC_BRIDGE_COL_STP_ENABLE,
+        OVSREC_BRIDGE_COL_RSTP_ENABLE,
     };
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         if (ovsrec_bridge_is_updated(br, columns[i])) {

@@ -121,7 +121,8 @@ def test_a_foreign_flow_comes_first(world):
 
 def bridge_row(host, bridge):
     return host.ovs_vsctl("--columns=fail_mode,protocols,datapath_type,"
-                          "controller,external_ids", "list", "Bridge", bridge)
+                          "controller,external_ids,stp_enable,rstp_enable",
+                          "list", "Bridge", bridge)
 
 
 def test_a_bridge_is_changed(world):
@@ -135,6 +136,8 @@ def test_a_bridge_is_changed(world):
             ["set", "Bridge", "br-weft", "protocols=OpenFlow10"],
             ["clear", "Bridge", "br-weft", "protocols"],
             ["set", "Bridge", "br-weft", "datapath_type=system"],
+            ["set", "Bridge", "br-weft", "stp_enable=true"],
+            ["set", "Bridge", "br-weft", "rstp_enable=true"],
             ["set", "Bridge", "br-phy", "datapath_type=system"],
             ["set-fail-mode", "br-phy", "secure"],
             ["set-controller", "br-phy", "tcp:127.0.0.1:6653"],
