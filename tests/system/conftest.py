@@ -3,6 +3,7 @@
 
 lab         two hosts, each with its Open vSwitch and its weftd
 make_lab    makes labs: make_lab(hosts=3, nat=True).  See lab.Lab.
+hosts       those of the module's own lab, `shared`; hosta is the first one.
 world       what the fault suite breaks.  See faults/world.py.
 
 Every lab is removed after its test.  If the test failed, its logs are kept
@@ -86,6 +87,20 @@ def make_lab(request):
 @pytest.fixture
 def lab(make_lab):
     return make_lab()
+
+
+@pytest.fixture
+def hosts(shared):
+    """Of the lab that a module shares, weftlib.lab_fixture().  Each test
+    leaves them without endpoints and namespaces."""
+    from weftlib import bare
+    with bare(shared) as them:
+        yield them
+
+
+@pytest.fixture
+def hosta(hosts):
+    return hosts[0]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ import atexit
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -34,8 +33,8 @@ import guest
 import guestchannel
 from host import Host, LabError, Node, wait_for
 from namespaces import (MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
-                        NamespaceError, kill_and_wait, mount, process_alive,
-                        sleep_forever, spawn_init)
+                        kill_and_wait, mount, process_alive, sleep_forever,
+                        spawn_init)
 
 POOLS = Path("/run/weft-guests")
 VIRTIOFSD = "/usr/lib/qemu/virtiofsd"

@@ -56,8 +56,7 @@ from host import (OVS_DAEMONS, CommandFailed, Host, LabError, Node,
                   setup_host, wait_for)
 from namespaces import (MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
                         PR_SET_NAME, NamespaceError, kill_and_wait, mount,
-                        process_alive, process_stat, sleep_forever,
-                        spawn_init, syscall)
+                        process_alive, sleep_forever, spawn_init, syscall)
 from outside import default_routes, nth_address
 
 __all__ = ["CommandFailed", "Host", "Lab", "LabError", "Node", "wait_for"]

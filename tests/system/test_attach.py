@@ -8,21 +8,10 @@ import pytest
 
 from lab import wait_for
 from weftlib import (address, assert_pings, assert_traces, attach,
-                     attach_again, bare, endpoints, inside, ip_json,
+                     attach_again, endpoints, inside, ip_json,
                      lab_fixture, links, refused, rows, traces)
 
 shared = lab_fixture()
-
-
-@pytest.fixture
-def hosts(shared):
-    with bare(shared) as them:
-        yield them
-
-
-@pytest.fixture
-def hosta(hosts):
-    return hosts[0]
 
 
 def start(host, *command):

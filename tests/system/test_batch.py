@@ -7,23 +7,12 @@ import signal
 import pytest
 
 from lab import wait_for
-from weftlib import (address, assert_pings, assert_traces, attach, bare,
+from weftlib import (address, assert_pings, assert_traces, attach,
                      endpoints, ip_json, lab_fixture, links, refused, traces)
 
 shared = lab_fixture()
 MANY = 16
 CROWD = 100
-
-
-@pytest.fixture
-def hosts(shared):
-    with bare(shared) as them:
-        yield them
-
-
-@pytest.fixture
-def hosta(hosts):
-    return hosts[0]
 
 
 def commits(host, verb):

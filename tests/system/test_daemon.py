@@ -10,22 +10,11 @@ import pytest
 
 from conftest import BUILD
 from lab import Lab, wait_for
-from weftlib import (address, assert_pings, assert_traces, attach, bare,
+from weftlib import (address, assert_pings, assert_traces, attach,
                      endpoints, ip_json, lab_fixture, refused, traces)
 
 shared = lab_fixture()
 CONF = "/etc/weftd-test.conf"
-
-
-@pytest.fixture
-def hosts(shared):
-    with bare(shared) as them:
-        yield them
-
-
-@pytest.fixture
-def hosta(hosts):
-    return hosts[0]
 
 
 def weftd(host, *args):

@@ -1,25 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """weft detach: nothing is left, and what it had can be used at once."""
 
-import pytest
-
 from lab import wait_for
 from weftlib import (address, assert_pings, assert_traces, attach,
-                     attach_again, bare, dweller, endpoints, lab_fixture,
+                     attach_again, dweller, endpoints, lab_fixture,
                      links, refused, traces)
 
 shared = lab_fixture()
-
-
-@pytest.fixture
-def hosts(shared):
-    with bare(shared) as them:
-        yield them
-
-
-@pytest.fixture
-def hosta(hosts):
-    return hosts[0]
 
 
 def test_nothing_is_left(hosts):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from scapy.layers.dhcp import BOOTP
-from scapy.layers.dns import DNS, DNSQR
+from scapy.layers.dns import DNS
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS,
                                 ICMPv6ND_RA, ICMPv6ND_RS, ICMPv6ND_Redirect,

@@ -5,7 +5,7 @@ import json
 import socket
 
 import pytest
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import (ICMPv6EchoReply, ICMPv6EchoRequest,
                                 ICMPv6PacketTooBig, ICMPv6ND_RA, ICMPv6ND_RS,
                                 ICMPv6NDOptMTU, ICMPv6NDOptPrefixInfo,

@@ -7,21 +7,10 @@ import json
 import pytest
 
 from lab import wait_for
-from weftlib import (address, assert_traces, attach, bare, dweller,
+from weftlib import (address, assert_traces, attach, dweller,
                      endpoints, lab_fixture, links, refused, traces)
 
 shared = lab_fixture()
-
-
-@pytest.fixture
-def hosts(shared):
-    with bare(shared) as them:
-        yield them
-
-
-@pytest.fixture
-def hosta(hosts):
-    return hosts[0]
 
 
 def ip_netns(host):

@@ -10,7 +10,7 @@ import pytest
 
 from lab import wait_for
 from scene import TOP, problems
-from weftlib import (assert_pings, attach, bare, endpoints, lab_fixture,
+from weftlib import (assert_pings, attach, endpoints, lab_fixture,
                      refused)
 
 shared = lab_fixture()
@@ -19,17 +19,6 @@ NUMBERS = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_PTRACE": 19,
            "CAP_SYS_ADMIN": 21}
 SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups "
-
-
-@pytest.fixture
-def hosts(shared):
-    with bare(shared) as them:
-        yield them
-
-
-@pytest.fixture
-def hosta(hosts):
-    return hosts[0]
 
 
 def allowed():

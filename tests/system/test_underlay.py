@@ -174,8 +174,8 @@ def test_all_comes_back(host, between, offload):
     assert held_now == held
     assert led_now == led
     assert merges(host) == offload
-    for address, (valid, preferred) in lifetimes.items():
-        valid_now, preferred_now = lifetimes_now[address]
+    for ip, (valid, preferred) in lifetimes.items():
+        valid_now, preferred_now = lifetimes_now[ip]
         assert valid_now == pytest.approx(valid, abs=5)
         assert preferred_now == pytest.approx(preferred, abs=5 * bool(
             preferred))

@@ -198,7 +198,6 @@ def test_what_is_made_up_for_the_gateway_stays_here(world, evil):
     hears of that, whatever is asked for and whoever is asked."""
     near = world["hosta/blue1"].endpoint
     far = world["hostb/blue1"].endpoint
-    targets = [evil.ip6, near.ip6, far.ip6, GATEWAY6, link_local(GATEWAY_MAC)]
     with Witnesses(world, evil) as seen:
         for source, target, mac, lladdr in itertools.product(
                 ("fe80::66", link_local(far.mac), link_local(GATEWAY_MAC)),
