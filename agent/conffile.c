@@ -98,6 +98,11 @@ next_line(char *buf, int size, void *reader_)
         line++;
         len--;
     }
+    if (mark_len(line, len)) {
+        /* inih would pass over one behind blanks; conffile_set() does not. */
+        refuse(r, "a byte order mark that does not come first: remove it");
+        return NULL;
+    }
     if (len >= size) {
         refuse(r, "the line has more than %d bytes: shorten it", size - 1);
         return NULL;

@@ -459,7 +459,7 @@ put_metrics(struct ds *s, const struct rtnl_route *r)
                           r->metrics[m->number]);
         }
     }
-    if (r->congctl[0]) {
+    if (r->congctl[0] && !strpbrk(r->congctl, " ,")) {
         ds_put_format(s, " congctl %s", r->congctl);
     }
 }
