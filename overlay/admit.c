@@ -244,6 +244,14 @@ check_ip(const struct prefix *ip, const struct network *net,
     return error;
 }
 
+static bool
+is_gateway(const struct network *net, const struct in6_addr *addr)
+{
+    const struct in6_addr *gateway;
+    (void) network_subnet(net, addr, &gateway); /* Only the gateway. */
+    return gateway && ipv6_addr_equals(gateway, addr);
+}
+
 struct taken_aux {
     const struct network *net;
     const struct admit_host *host;
@@ -256,10 +264,8 @@ static bool
 is_taken(const struct in6_addr *addr, const void *aux_)
 {
     const struct taken_aux *aux = aux_;
-    const struct in6_addr *gateway;
     struct admit_other other;
-    (void) network_subnet(aux->net, addr, &gateway); /* Only the gateway. */
-    return (gateway && ipv6_addr_equals(gateway, addr))
+    return is_gateway(aux->net, addr)
            || (aux->host->is_other
                && aux->host->is_other(aux->net->vni, addr, eth_addr_zero,
                                       &other, aux->host->other_aux))
@@ -440,20 +446,18 @@ conflict_of_ip(const struct endpoint *ep, const struct in6_addr *addr,
                const struct network *net, const struct claims *claims)
 {
     const struct endpoint *other = claims_by_ip(claims, net->name, addr);
-    const struct in6_addr *gateway;
-    (void) network_subnet(net, addr, &gateway);     /* Only the gateway. */
-    bool is_gateway = gateway && ipv6_addr_equals(gateway, addr);
-    bool is_link_local = IN6_IS_ADDR_LINKLOCAL(addr);
-    if (!is_gateway && !is_link_local && (!other || other == ep)) {
+    bool gateway = is_gateway(net, addr);
+    bool link_local = IN6_IS_ADDR_LINKLOCAL(addr);
+    if (!gateway && !link_local && (!other || other == ep)) {
         return NULL;
     }
 
     struct ds s = DS_EMPTY_INITIALIZER;
     ds_put_cstr(&s, "address ");
     address_format(addr, &s);
-    if (is_gateway) {
+    if (gateway) {
         ds_put_format(&s, " is the gateway of network %s", net->name);
-    } else if (is_link_local) {
+    } else if (link_local) {
         ds_put_cstr(&s, " is link-local");
     } else {
         ds_put_format(&s, " is taken by endpoint %s", other->name);

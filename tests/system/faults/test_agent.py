@@ -135,7 +135,7 @@ def test_frozen_for_a_minute(world):
     happens when it goes on."""
     a = world.a
     a.netns("extra")
-    with world.lossless(links=a) as pingers:
+    with world.lossless() as pingers:
         a.kill_weftd(signal.SIGSTOP)
         thawed = time.monotonic() + FROZEN + 1
         with a.popen(["weft", "status"], stdout=subprocess.PIPE,
@@ -152,6 +152,7 @@ def test_frozen_for_a_minute(world):
             assert patient.returncode == 1
         time.sleep(max(thawed - time.monotonic(), 0))
         wait_more(pingers, 5)
+    with world.lossless(links=a):
         a.kill_weftd(signal.SIGCONT)
         wait_for(lambda: endpoints(a).get("extra", {}).get("state") == "up",
                  SOON, "what was asked for is done")
@@ -341,7 +342,8 @@ def host_fds(host):
 
 @pytest.mark.once
 def test_no_memory(world):
-    """It aborts (a sanitizer has an allocator of its own); --monitor, where no init system does it, starts it again."""
+    """It aborts (a sanitizer has an allocator of its own); --monitor, where no
+    init system does it, starts it again."""
     a = world.a
     with world.lossless():
         a.stop_weftd()
