@@ -283,10 +283,10 @@ def test_log_on_a_full_disk(world):
             a.ovs_appctl("vlog/reopen", target="weftd")
             a.sh(f"head -c 100000 /dev/zero >{log}/fill || true")
             with world.extra(a):
-                assert a.status()["healthy"]
+                a.wait_healthy(SOON)
             a.stop_weftd()
             a.start_weftd()
-            assert a.status()["healthy"]
+            a.wait_healthy(SOON)
         finally:
             a.sh(f"umount -l {log}")
         a.ovs_appctl("vlog/reopen", target="weftd")
