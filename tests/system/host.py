@@ -77,6 +77,11 @@ class Process(subprocess.Popen):
     def __init__(self, argv, **options):
         super().__init__(argv, start_new_session=True, **options)
 
+    def __exit__(self, kind, value, traceback):
+        if kind:                    # Nobody tells it to end any more.
+            self.kill()
+        super().__exit__(kind, value, traceback)
+
     def send_signal(self, sig):
         self.poll()
         if self.returncode is not None:

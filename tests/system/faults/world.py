@@ -151,8 +151,15 @@ class World:
 
     def _all_hear(self):
         unheard = self.unheard()
-        assert not unheard, unheard
+        assert not unheard, (unheard, self._neighbours(unheard))
         return True
+
+    def _neighbours(self, unheard):
+        """What those who were not heard know of their neighbours."""
+        speakers = [self.ends[name] for name in
+                    sorted({word.partition(">")[0] for word in unheard})]
+        return {str(m): m.host.ip("neigh", netns=m.name).splitlines()
+                for m in speakers}
 
     def unheard(self):
         """Every endpoint says something to every address of its network; who
