@@ -33,6 +33,7 @@ enum {
     REG_WHY_INDEX = 7,
     REREAD_DELAY_MS = 50,       /* A burst of changes is one. */
     FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours. */
+    LEFTOVER_DELAY_MS = 1000,   /* The switch's cache has followed by then. */
     RETRY_DELAY_MS = 1000,      /* After a refused bundle. */
     PROBE_S = 5,                /* vswitchd hangs if it says nothing for that
                                  * long, and then does not answer, either. */
@@ -68,6 +69,8 @@ struct ofswitch {
     struct ofswitch_foreign foreign;    /* What it was at its end. */
     ovs_be32 barrier_xid;       /* Ends S_READING. */
     bool reread;                /* Not the first reading of a connection. */
+    bool leftovers;             /* It found, and left, what the next one takes
+                                 * out: see is_leftover(). */
     bool repair;                /* The reading is for what others changed. */
     bool drifted;               /* The next one will be. */
     long long int reread_at;    /* When to read again; LLONG_MAX: need not. */
@@ -294,7 +297,7 @@ start_reading(struct ofswitch *sw)
     sw->counted.n = 0;
     sw->reread_at = LLONG_MAX;
     sw->repair = sw->drifted;
-    sw->drifted = false;
+    sw->drifted = sw->leftovers = false;
     sw->state = S_READING;
     sw->events->reading(sw->aux);
 
@@ -332,6 +335,9 @@ finish_reading(struct ofswitch *sw)
         /* One of ours may be about to take the place of one of them. */
         sw->reread_at = time_msec() + FOREIGN_DELAY_MS;
     }
+    if (sw->leftovers) {
+        sw->reread_at = time_msec() + LEFTOVER_DELAY_MS;
+    }
     ofswitch_bundles_queue(&sw->bundles, &ops);
     if (sw->repair && ops.n) {
         sw->events->repaired(ops.n, sw->aux);
@@ -347,6 +353,26 @@ finish_reading(struct ofswitch *sw)
             sw->events->acked(seqno, sw->aux);
         }
     }
+}
+
+/* Of a version whose tables had other numbers?  No new packet gets there once
+ * ours are in, but those that come back from connection tracking go on where
+ * they were sent, until the switch's cache of flows has followed. */
+static bool
+is_leftover(const struct ofswitch *sw, const struct plan_flow *flow)
+{
+    return !sw->reread && !pipeline_table_name(flow->table);
+}
+
+static bool
+take_observed(const struct plan_flow *flow, void *sw_)
+{
+    struct ofswitch *sw = sw_;
+    if (is_leftover(sw, flow)) {
+        sw->leftovers = true;
+        return true;
+    }
+    return sw->events->observed(flow, sw->aux);
 }
 
 static void
@@ -452,8 +478,8 @@ handle_message(struct ofswitch *sw, struct ofpbuf *msg)
     if (type == OFPTYPE_ECHO_REQUEST) {
         send_message(sw, ofputil_encode_echo_reply(oh));
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && sw->state == S_READING) {
-        ofswitch_read_flows(msg, &sw->observed, &sw->counted,
-                            sw->events->observed, sw->aux);
+        ofswitch_read_flows(msg, &sw->observed, &sw->counted, take_observed,
+                            sw);
     } else if (type == OFPTYPE_GROUP_DESC_STATS_REPLY
                && sw->state == S_READING) {
         ofswitch_read_groups(msg, &sw->observed);

@@ -11,7 +11,9 @@
  * bundle with whatever else waits.  When the connection is new, or somebody
  * else has changed flows of ours (a flow monitor tells), everything is read
  * back and compared with everything that is wanted; what is right stays
- * untouched, what lacks goes in and what is stale goes out in one bundle. */
+ * untouched, what lacks goes in and what is stale goes out in one bundle.  Only
+ * what another version left in tables that there are no more goes out a second
+ * later. */
 
 #include "dp-packet.h"
 #include "openvswitch/list.h"
