@@ -155,9 +155,6 @@ class Node:
                 raise LabError(
                     f"{self.name}: {shlex.join(map(str, argv))}: not done "
                     f"within {timeout:g} s\n{out}{err}") from e
-            except BaseException:
-                process.kill()
-                raise
         result = subprocess.CompletedProcess(
             [str(a) for a in argv], process.returncode, out, err)
         if check and result.returncode:
