@@ -33,7 +33,8 @@ enum {
     REG_WHY_INDEX = 7,
     REREAD_DELAY_MS = 50,       /* A burst of changes is one. */
     FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours. */
-    LEFTOVER_DELAY_MS = 1000,   /* The switch's cache has followed by then. */
+    LEFTOVER_DELAY_MS = 15000,  /* vswitchd's other_config:max-idle, 10 s, is
+                                 * over by then. */
     RETRY_DELAY_MS = 1000,      /* After a refused bundle. */
     PROBE_S = 5,                /* vswitchd hangs if it says nothing for that
                                  * long, and then does not answer, either. */
@@ -69,11 +70,11 @@ struct ofswitch {
     struct ofswitch_foreign foreign;    /* What it was at its end. */
     ovs_be32 barrier_xid;       /* Ends S_READING. */
     bool reread;                /* Not the first reading of a connection. */
-    bool leftovers;             /* It found, and left, what the next one takes
-                                 * out: see is_leftover(). */
     bool repair;                /* The reading is for what others changed. */
     bool drifted;               /* The next one will be. */
     long long int reread_at;    /* When to read again; LLONG_MAX: need not. */
+    long long int leave_until;  /* What is_leftover() stays until then. */
+    bool leftovers;             /* There are some: read again then. */
     struct ofswitch_bundles bundles;
     struct ovs_list questions;  /* Contains struct ofswitch_question. */
     char *error;                /* Of a bundle, or NULL. */
@@ -81,6 +82,7 @@ struct ofswitch {
     void *aux;
 };
 
+static long long int next_reading(const struct ofswitch *);
 static void start_reading(struct ofswitch *);
 static void finish_reading(struct ofswitch *);
 static void handle_message(struct ofswitch *, struct ofpbuf *);
@@ -137,6 +139,7 @@ ofswitch_run(struct ofswitch *sw)
         forget_connection(sw);
         sw->connection = connection;
         sw->reread = sw->drifted = false;
+        sw->leave_until = time_msec() + LEFTOVER_DELAY_MS;
         start_reading(sw);
     }
     for (int i = 0; i < READ_MAX && rconn_is_connected(sw->rconn); i++) {
@@ -147,7 +150,7 @@ ofswitch_run(struct ofswitch *sw)
         handle_message(sw, msg);
         ofpbuf_delete(msg);
     }
-    if (sw->state == S_SYNCED && time_msec() >= sw->reread_at) {
+    if (sw->state == S_SYNCED && time_msec() >= next_reading(sw)) {
         sw->reread = true;
         start_reading(sw);
     }
@@ -158,8 +161,8 @@ ofswitch_wait(struct ofswitch *sw)
 {
     rconn_run_wait(sw->rconn);
     rconn_recv_wait(sw->rconn);
-    if (sw->state == S_SYNCED && sw->reread_at != LLONG_MAX) {
-        poll_timer_wait_until(sw->reread_at);
+    if (sw->state == S_SYNCED && next_reading(sw) != LLONG_MAX) {
+        poll_timer_wait_until(next_reading(sw));
     }
 }
 
@@ -335,9 +338,6 @@ finish_reading(struct ofswitch *sw)
         /* One of ours may be about to take the place of one of them. */
         sw->reread_at = time_msec() + FOREIGN_DELAY_MS;
     }
-    if (sw->leftovers) {
-        sw->reread_at = time_msec() + LEFTOVER_DELAY_MS;
-    }
     ofswitch_bundles_queue(&sw->bundles, &ops);
     if (sw->repair && ops.n) {
         sw->events->repaired(ops.n, sw->aux);
@@ -355,13 +355,22 @@ finish_reading(struct ofswitch *sw)
     }
 }
 
+static long long int
+next_reading(const struct ofswitch *sw)
+{
+    return sw->leftovers ? MIN(sw->reread_at, sw->leave_until)
+                         : sw->reread_at;
+}
+
 /* Of a version whose tables had other numbers?  No new packet gets there once
  * ours are in, but those that come back from connection tracking go on where
- * they were sent, until the switch's cache of flows has followed. */
+ * they were sent, until the switch's cache of flows has followed.  And as long
+ * as the cache knows the way through there, it is to know the right one, in
+ * case that the other version comes back. */
 static bool
 is_leftover(const struct ofswitch *sw, const struct plan_flow *flow)
 {
-    return !sw->reread && !pipeline_table_name(flow->table);
+    return time_msec() < sw->leave_until && !pipeline_table_name(flow->table);
 }
 
 static bool

@@ -20,6 +20,7 @@ from weftlib import cpu_ticks, endpoints, refused
 SOON = 5
 FROZEN = 60                     # Seconds.
 SECOND = ("--pidfile=/run/second.pid", "--unixctl=/run/second.ctl")
+MAX_IDLE = 10                   # Seconds; vswitchd's other_config:max-idle.
 OLD_TABLES = 100                # How far they were from those of today.
 OLD_GROUP = "group_id=0x57000063,type=all,bucket=bucket_id:1,actions=output:1"
 
@@ -75,56 +76,85 @@ def another_version(lab, directory):
         lab.build = build
 
 
+OUR_FLOWS = f"{OURS}000000000000/0xffff000000000000"
+
+
+def change_flows(host, *lines):
+    host.run(["ovs-ofctl", "--protocols=OpenFlow15", "--bundle", "add-flows",
+              "br-weft", "-"], stdin="\n".join(lines) + "\n")
+
+
+def flows_of_ours(host):
+    return [line.strip() for line in
+            host.ovs_ofctl("--no-stats", "dump-flows", "br-weft").splitlines()
+            if line.strip().startswith(OURS)]
+
+
+def table(flow):
+    """Its number."""
+    match = re.search(r" table=(\d+), ", flow.partition("actions=")[0])
+    return int(match[1]) if match else 0
+
+
+def in_old_tables(host):
+    return [f for f in flows_of_ours(host) if table(f) >= OLD_TABLES]
+
+
 def make_old(host):
     """The flows and groups of a version whose tables had other numbers: those
-    of today, with one that leads there.  What is in the old places goes when
-    the switch's cache has followed: see is_leftover() in ofswitch.c."""
+    of today, with one that leads there."""
     def shift(flow):
         flow = re.sub(r"((?:^|[ (,])table=|goto_table:|resubmit\(,)(\d+)",
                       lambda m: m[1] + str(int(m[2]) + OLD_TABLES), flow)
         return flow if "table=" in flow.partition("actions=")[0] else (
             flow.replace(" ", f" table={OLD_TABLES}, ", 1))
-    flows = [line.strip() for line in
-             host.ovs_ofctl("--no-stats", "dump-flows", "br-weft")
-             .splitlines() if line.strip().startswith(OURS)
-             and LEARNED not in line.partition(",")[0]]
-    ours = f"{OURS}000000000000/0xffff000000000000"
-    tables = {int(number) for flow in flows
-              for number in re.findall(r"table=(\d+), ", flow)}
+    change_flows(host, f"delete table=0, {OUR_FLOWS}",
+                 f"add {OURS}000100000000, priority=0 "
+                 f"actions=goto_table:{OLD_TABLES}",
+                 *(f"add {shift(flow)}" for flow in flows_of_ours(host)
+                   if LEARNED not in flow.partition(",")[0]
+                   and table(flow) < OLD_TABLES))
+    host.ovs_ofctl("--may-create", "mod-group", "br-weft", OLD_GROUP)
+    time.sleep(1)                   # The switch's cache follows.
 
-    def change(*lines):
-        host.run(["ovs-ofctl", "--protocols=OpenFlow15", "--bundle",
-                  "add-flows", "br-weft", "-"], stdin="\n".join(lines) + "\n")
-    change(f"delete table=0, {ours}",
-           f"add {OURS}000100000000, priority=0 "
-           f"actions=goto_table:{OLD_TABLES}",
-           *(f"add {shift(flow)}" for flow in flows))
-    time.sleep(1)
-    change(*(f"delete table={number}, {ours}" for number in tables - {0}))
-    host.ovs_ofctl("add-group", "br-weft", OLD_GROUP)
-    assert host.flows() and not [
-        f for f in host.flows() if f.startswith(OURS)
-        and "table=forward," in f]
+
+def forget_today(host):
+    """As if the old one had run for long: nothing is in the tables of today,
+    nor does the switch's cache know of them."""
+    tables = {table(flow) for flow in flows_of_ours(host)}
+    change_flows(host, *(f"delete table={n}, {OUR_FLOWS}" for n in tables
+                         if 0 < n < OLD_TABLES))
+    host.ovs_appctl("revalidator/purge", target="ovs-vswitchd")
 
 
 def test_upgraded(world, tmp_path):
     """What the newer one finds was made for another pipeline: it changes all
-    of it under the traffic."""
+    of it under the traffic.  What the old one had stays as long as the
+    switch's cache knows of it, for whoever goes back."""
     a = world.a
     with another_version(world.lab, tmp_path) as version:
         with world.lossless() as pingers:
             a.stop_weftd()
             make_old(a)
+            forget_today(a)
             wait_more(pingers, 20)      # The older one has worked, too.
             a.start_weftd()
             assert f"weftd {version}" in a.log().rpartition("opened log")[2]
             synced(a)
             wait_more(pingers, 50)
-            world.check()
-            # And back.
+            # And back, and forth.
             a.stop_weftd()
             make_old(a)
             wait_more(pingers, 20)
+            began = time.monotonic()
+            a.start_weftd()
+            synced(a)
+            a.wait_healthy(SOON)
+            wait_for(lambda: not in_old_tables(a), MAX_IDLE + 10,
+                     "what the old one had is gone")
+            assert time.monotonic() - began > MAX_IDLE
+            world.check()
+            a.stop_weftd()
     with world.lossless():
         a.start_weftd()
         synced(a)

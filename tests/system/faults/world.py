@@ -15,6 +15,7 @@ import json
 import re
 import select
 import socket
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -345,13 +346,11 @@ class Stream:
         self._sender, self._receiver = sender, receiver
         self._stop = threading.Event()
         self.received = 0
-        self.last = time.monotonic()
         self.error = None
 
     def __enter__(self):
         self._stop.clear()
         self.received = 0
-        self.last = time.monotonic()
         with self._receiver.endpoint.listen(STREAM_PORT) as server:
             server.settimeout(SOON)
             self._out = self._sender.endpoint.connect(
@@ -373,15 +372,22 @@ class Stream:
         self._in.close()
 
     def moves(self, timeout):
-        """Until more has arrived, if it takes that long after the fault.  A
-        retransmission comes as late again as the fault was long."""
+        """Until more has arrived, if it takes that long after the fault and
+        the kernel's next retransmission, for which it may wait longer than
+        the fault was: the RTT of what had queued meanwhile counts, too."""
         before = self.received
-        timeout += time.monotonic() - self.last
+        timeout += self._retransmission_timeout()
 
         def moved():
             assert not self.error, self.error
             return self.received > before + 2 * self.CHUNK
         wait_for(moved, timeout, "the TCP connection moves")
+
+    def _retransmission_timeout(self):
+        """Seconds, backed off as it is now: tcpi_rto of struct tcp_info, see
+        tcp(7), after eight octets."""
+        info = self._out.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 12)
+        return struct.unpack_from("=I", info, 8)[0] / 1e6
 
     def _guard(self, run):
         try:
@@ -408,7 +414,6 @@ class Stream:
                 if data != self._bytes(self.received, len(data)):
                     raise ValueError(f"wrong bytes after {self.received}")
                 self.received += len(data)
-                self.last = time.monotonic()
 
 
 # --- what the checker looks at ----------------------------------------------
