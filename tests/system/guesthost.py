@@ -21,7 +21,6 @@ datapath, links, namespaces, rules and state are removed.
 """
 
 import atexit
-import contextlib
 import os
 import shutil
 import socket
@@ -31,7 +30,8 @@ from pathlib import Path, PurePosixPath
 
 import guest
 import guestchannel
-from host import Host, LabError, Node, wait_for
+from host import (Host, LabError, Node, make_run_dir, remove_run_dir,
+                  wait_for)
 from namespaces import (MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
                         kill_and_wait, mount, process_alive, sleep_forever,
                         spawn_init)
@@ -404,8 +404,8 @@ class Pool:
         self._machines = []         # All that were booted.
         self._free = []
         self._number = 0
-        shutil.rmtree(self.dir, ignore_errors=True)
-        self.dir.mkdir(parents=True)
+        remove_run_dir(self.dir)
+        make_run_dir(self.dir)
         reading, self._lifeline = os.pipe()
         try:
             pid = spawn_init(self._setup, lambda: self._outlive(reading),
@@ -423,12 +423,7 @@ class Pool:
     def _outlive(self, lifeline):
         if os.read(lifeline, 1):
             sleep_forever("weft-guests")
-        self._remove()
-
-    def _remove(self):
-        shutil.rmtree(self.dir, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            POOLS.rmdir()
+        remove_run_dir(self.dir)
 
     def take(self, count, build):
         """As many machines, ready."""
@@ -464,7 +459,7 @@ class Pool:
     def close(self):
         os.close(self._lifeline)
         kill_and_wait(self.node.pid, self.node.started)
-        self._remove()
+        remove_run_dir(self.dir)
 
 
 _pool = None

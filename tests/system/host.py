@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -65,6 +66,27 @@ def wait_for(predicate, timeout=5.0, what="", interval=0.02):
             raise AssertionError(
                 f"not within {timeout:g} s: {what}; last: {last}") from error
         time.sleep(interval)
+
+
+def make_run_dir(directory):
+    """Below a directory that goes with the last one in it: another lab that
+    ends may take it away between the two steps.
+
+    Raises FileExistsError.
+    """
+    while True:
+        with contextlib.suppress(FileExistsError):
+            directory.parent.mkdir(mode=0o755)
+        with contextlib.suppress(FileNotFoundError):
+            directory.mkdir()
+            return
+
+
+def remove_run_dir(directory):
+    """If it is there."""
+    shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        directory.parent.rmdir()
 
 
 class Process(subprocess.Popen):

@@ -53,7 +53,7 @@ import directory as shared
 import guesthost
 import outside as beyond
 from host import (OVS_DAEMONS, CommandFailed, Host, LabError, Node,
-                  setup_host, wait_for)
+                  make_run_dir, remove_run_dir, setup_host, wait_for)
 from namespaces import (MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
                         PR_SET_NAME, NamespaceError, kill_and_wait, mount,
                         process_alive, sleep_forever, spawn_init, syscall)
@@ -247,9 +247,8 @@ class Lab:
 
     def _create(self):
         _sweep()
-        LABS.mkdir(mode=0o755, exist_ok=True)
         try:
-            self.dir.mkdir()
+            make_run_dir(self.dir)
         except FileExistsError:
             raise LabError(f"there is a lab {self.name} already") from None
         self._made = True
@@ -279,9 +278,7 @@ class Lab:
         syscall("prctl", PR_SET_NAME, b"weft-lab", 0, 0, 0)
         if os.read(lifeline, 1):
             sleep_forever(f"weft-lab/{self.name}")
-        shutil.rmtree(self.dir, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            LABS.rmdir()
+        remove_run_dir(self.dir)
 
     def _setup_underlay(self):
         socket.sethostname("underlay")
@@ -393,9 +390,7 @@ class Lab:
             shutil.rmtree(self.kept, ignore_errors=True)
             shutil.move(self.dir, self.kept)
         if self._made:
-            shutil.rmtree(self.dir, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            LABS.rmdir()
+            remove_run_dir(self.dir)
 
     # The lab that outlives its maker, for the command.
 
@@ -487,10 +482,7 @@ def down(name):
     state = _state(name)
     if state:
         kill_and_wait(state["pid"], state["started"])
-    if there:
-        shutil.rmtree(directory, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        LABS.rmdir()
+    remove_run_dir(directory)
     return there
 
 
