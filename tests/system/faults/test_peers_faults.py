@@ -14,9 +14,7 @@ from scene import ofports, our_flows, problems, tunnels
 from world import SOON
 
 NOTICED = 0.3                   # Seconds, of a peer that was talked to.
-# A retransmission that is lost, too, doubles the time to the next: in so many
-# seconds there are five, after three in a row have been lost.
-BACKED_OFF = 60
+BACKED_OFF = 30                 # Each retransmission lost doubles the time.
 FILE = "/etc/weft/peers.conf"
 
 
@@ -151,7 +149,8 @@ def test_partition_of_both_ways_and_of_one(world):
 
 def test_a_fifth_is_lost(world):
     """Between all hosts, of everything: traffic goes on, nobody is given up,
-    and the directory's list is as it was."""
+    and the directory's list is as it was.  TCP may pause for half a minute
+    before it is over, and goes on with its next retransmission."""
     a = world.a
     before = ofports(a)
     marks = {way: len(p._seen) for way, p in world.pingers.items()}
@@ -159,7 +158,6 @@ def test_a_fifth_is_lost(world):
         world.stream.moves(BACKED_OFF)
         for pinger in world.pingers.values():
             pinger.wait_answer(50)
-        world.stream.moves(BACKED_OFF)
         assert ofports(a) == before
         for host in world.hosts:
             assert all(t["tunnel"] for t in tunnels(host).values())
