@@ -12,6 +12,7 @@ from lab import Lab
 TOP = Path(__file__).resolve().parents[2]
 OURS = "cookie=0x5746"
 GROUPS_OURS = 0x57000000            # And 24 bits of VNI.
+OUR_FLOWS = f"{OURS}000000000000/0xffff000000000000"     # As a match.
 LEARNED = "cookie=0x57460005"       # By the switch, on our behalf.
 
 

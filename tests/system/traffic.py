@@ -7,6 +7,7 @@ frame costs microseconds, and no command has to start or to end for it.
 """
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -26,6 +27,7 @@ ETH_P_ALL = 3
 RECEIVE_BUFFER = 16 << 20
 SO_RCVBUFFORCE = 33
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+BURST = 100                         # A packet socket holds 277 small frames.
 
 
 def open_socket(node, netns, *args):
@@ -300,15 +302,19 @@ class Endpoint:
 
 @contextlib.contextmanager
 def flood(wire, frames, rate):
-    """Sends them over and over, 'rate' a second; yields a list to whose length
-    each of them adds one."""
+    """Sends them over and over, 'rate' a second, in bursts that vswitchd's
+    socket at the port can hold; yields a list to whose length each of them
+    adds one."""
     stop, sent = threading.Event(), []
+    bursts = itertools.cycle(frames[start:start + BURST]
+                             for start in range(0, len(frames), BURST))
 
     def run():
         begin = time.monotonic()
         while not stop.is_set():
-            wire.send(*frames)
-            sent.extend(frames)
+            burst = next(bursts)
+            wire.send(*burst)
+            sent.extend(burst)
             ahead = begin + len(sent) / rate - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from host import PATIENCE, wait_for
-from scene import LEARNED, OURS, flow_ages, problems, synced
+from scene import LEARNED, OUR_FLOWS, OURS, flow_ages, problems, synced
 from weftlib import cpu_ticks, endpoints, refused
 
 SOON = 5
@@ -76,9 +76,6 @@ def another_version(lab, directory):
         lab.build = build
 
 
-OUR_FLOWS = f"{OURS}000000000000/0xffff000000000000"
-
-
 def change_flows(host, *lines):
     host.run(["ovs-ofctl", "--protocols=OpenFlow15", "--bundle", "add-flows",
               "br-weft", "-"], stdin="\n".join(lines) + "\n")
@@ -125,6 +122,9 @@ def forget_today(host):
     change_flows(host, *(f"delete table={n}, {OUR_FLOWS}" for n in tables
                          if 0 < n < OLD_TABLES))
     host.ovs_appctl("revalidator/purge", target="ovs-vswitchd")
+    assert host.flows() and not [
+        f for f in host.flows() if f.startswith(OURS)
+        and "table=forward," in f]
 
 
 def test_upgraded(world, tmp_path):

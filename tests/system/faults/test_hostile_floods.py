@@ -22,7 +22,6 @@ from world import OUT4
 MACS = int(os.environ.get("WEFT_HOSTILE_MACS", 100000))
 LIMIT = 16384                       # ZONE_LIMIT of agent/zones.h.
 ZONE = 100                          # Of blue.
-BURST = 100                         # vswitchd's socket holds 277 small frames.
 # Nobody is there, and the router says so once in a while: answers to all of
 # them would be what fills vswitchd's socket at the NIC, which all share.
 NOWHERE = "198.51.100.10"
@@ -79,16 +78,10 @@ def test_more_connections_than_the_zone_takes(world, evil, kind):
         text = world.a.ovs_appctl("dpctl/ct-get-limits", f"zone={ZONE}")
         return int(re.search(rf"zone={ZONE},limit=\d+,count=(\d+)", text)[1])
     frames = list(connections(evil, kind))
-
-    def fill():
-        """What vswitchd's socket at the port was too full for comes again."""
-        for start in range(0, len(frames), BURST):
-            wire.send(*frames[start:start + BURST])
-            time.sleep(0.01)
-        return used() >= LIMIT
     with world.lossless() as pingers, evil.wire() as wire, \
             Wire(world.lab.underlay, "hosta") as out:
-        wait_for(fill, 20, "the zone is full")
+        with flood(wire, frames, 10000):
+            wait_for(lambda: used() >= LIMIT, 20, "the zone is full")
         own = bytes(map(int, evil.ip4.split(".")))
         wire.send(*frames[-100:])
         for pinger in pingers.values():

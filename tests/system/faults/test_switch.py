@@ -9,7 +9,8 @@ import signal
 import pytest
 
 from host import wait_for
-from scene import OURS, our_flows, our_groups, ofports, problems, reports
+from scene import (OUR_FLOWS, OURS, our_flows, our_groups, ofports, problems,
+                   reports)
 from world import SOON, foreign, make_foreign_flows, make_theirs1
 
 FOREIGN_TOP = "cookie=0xbad,table=classify,priority=65535"
@@ -58,7 +59,7 @@ def match_of(flow):
 
 
 @pytest.mark.parametrize("match", [
-    "", "table=forward", f"{OURS}000000000000/0xffff000000000000"])
+    "", "table=forward", OUR_FLOWS])
 def test_flows_are_deleted(world, match):
     a = world.a
     breaks(a, "del-flows", "br-weft", *([match] if match else []))
