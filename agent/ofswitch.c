@@ -35,7 +35,7 @@ enum {
     FOREIGN_DELAY_MS = 1000,    /* Of flows that are not ours. */
     LEFTOVER_DELAY_MS = 15000,  /* vswitchd's other_config:max-idle, 10 s, is
                                  * over by then. */
-    RETRY_DELAY_MS = 1000,      /* After a refused bundle. */
+    RETRY_DELAY_MS = 1000,      /* After bundles refused in a row. */
     PROBE_S = 5,                /* vswitchd hangs if it says nothing for that
                                  * long, and then does not answer, either. */
     READ_MAX = 50,              /* Messages handled in one run. */
@@ -77,7 +77,8 @@ struct ofswitch {
     bool leftovers;             /* There are some: read again then. */
     struct ofswitch_bundles bundles;
     struct ovs_list questions;  /* Contains struct ofswitch_question. */
-    char *error;                /* Of a bundle, or NULL. */
+    char *error;                /* Of the last bundle, or NULL. */
+    bool reread_for_error;      /* Was read again after it. */
     const struct ofswitch_events *events;
     void *aux;
 };
@@ -300,6 +301,7 @@ start_reading(struct ofswitch *sw)
     sw->counted.n = 0;
     sw->reread_at = LLONG_MAX;
     sw->repair = sw->drifted;
+    sw->reread_for_error = sw->error;
     sw->drifted = sw->leftovers = false;
     sw->state = S_READING;
     sw->events->reading(sw->aux);
@@ -459,9 +461,12 @@ handle_error(struct ofswitch *sw, const struct ofp_header *oh)
     VLOG_WARN_RL(&rl, "%s: refused a change: %s", sw->target, error);
 
     /* The bundle it belongs to is lost, and its commit fails as well; reading
-     * everything back tells what is in force.  Its waiters wait for that. */
+     * everything back tells what is in force.  Its waiters wait for that.
+     * Mostly somebody's change came in between, as when the switch empties its
+     * tables because of a new fail_mode: a second attempt needs no patience. */
     ofswitch_bundles_lose(&sw->bundles);
-    sw->reread_at = time_msec() + RETRY_DELAY_MS;
+    sw->reread_at = time_msec() + (sw->reread_for_error ? RETRY_DELAY_MS
+                                   : REREAD_DELAY_MS);
 }
 
 static void
@@ -530,6 +535,7 @@ set_error(struct ofswitch *sw, const char *error)
 {
     free(sw->error);
     sw->error = nullable_xstrdup(error);
+    sw->reread_for_error = sw->reread_for_error && error;
 }
 
 /* Sends what waits as a bundle.  False if nothing does. */

@@ -16,6 +16,14 @@ from world import SOON, foreign, make_foreign_flows, make_theirs1
 FOREIGN_TOP = "cookie=0xbad,table=classify,priority=65535"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def provoked(module_world):
+    """Each test changes the switch behind the agent's back; one that sets a
+    fail_mode makes it empty its tables, meters too, once more when that is put
+    right, and in between the agent fills them."""
+    module_world.lab.provoked = True
+
+
 def port(world, name="blue1"):
     return world[f"hosta/{name}"].endpoint.port
 
@@ -94,6 +102,27 @@ def test_groups_and_meters(world):
     breaks(a, "del-meter", "br-weft", meter)
     breaks(a, "del-meters", "br-weft")
     wait_reported(a, "somebody changed flows or groups")
+    make_foreign_flows(a)
+
+
+def asked(host):
+    """Has a weft sent weftd a request that it has not read?"""
+    sockets = [line.split() for line in host.sh("ss -Hxnp").splitlines()]
+    return any(int(sent) and '(("weft",' in rest[-1]
+               for _, _, _, sent, *rest in sockets)
+
+
+def test_a_change_is_refused(world):
+    """A group goes while the agent is about to take a bucket from it."""
+    a = world.a
+    a.sh("ip netns add other && weft attach other --network red")
+    with frozen(a):
+        a.ovs_ofctl("del-groups", "br-weft")
+        detach = a.popen(["weft", "detach", "other"])
+        wait_for(lambda: asked(a), SOON, "weftd is asked")
+    assert detach.wait(SOON) == 0
+    assert "refused a change: OFPGMFC_UNKNOWN_GROUP" in a.log()
+    a.sh("ip netns del other")
     make_foreign_flows(a)
 
 
