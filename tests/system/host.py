@@ -46,9 +46,10 @@ class CommandFailed(LabError):
 def wait_for(predicate, timeout=5.0, what="", interval=0.02):
     """Calls 'predicate' until it returns something true, and returns that.
 
-    A predicate that raises AssertionError or LabError counts as "not yet";
-    its last complaint is part of the message.  It is a limit for what has
-    failed, not a measurement: see $WEFT_TEST_PATIENCE.
+    A predicate that raises AssertionError, LabError or LookupError (what it
+    looks for is not in the list) counts as "not yet"; its last complaint is
+    part of the message.  It is a limit for what has failed, not a measurement:
+    see $WEFT_TEST_PATIENCE.
     """
     timeout *= PATIENCE
     deadline = time.monotonic() + timeout
@@ -56,13 +57,13 @@ def wait_for(predicate, timeout=5.0, what="", interval=0.02):
         value, error = None, None
         try:
             value = predicate()
-        except (AssertionError, LabError) as e:
+        except (AssertionError, LabError, LookupError) as e:
             error = e
         if value:
             return value
         if time.monotonic() >= deadline:
             what = what or getattr(predicate, "__name__", "the condition")
-            last = error if error is not None else f"got {value!r}"
+            last = f"got {value!r}" if error is None else repr(error)
             raise AssertionError(
                 f"not within {timeout:g} s: {what}; last: {last}") from error
         time.sleep(interval)

@@ -10,7 +10,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from host import wait_for
-from scene import problems, shared_lab
+from scene import shared_lab
 from traffic import Endpoint, open_socket, transfer
 
 OUT4, OUT6 = "203.0.113.10", "2001:db8:113::10"
@@ -266,7 +266,7 @@ def test_one_tenant_fills_its_zone(scene):
         with pytest.raises(OSError):
             ask(scene.twin, OUT4, 8003, timeout=1)
     e.host.ovs_appctl("dpctl/flush-conntrack", "zone=200")
-    assert not problems(e.host)
+    e.host.wait_healthy()
 
 
 @pytest.mark.parametrize("mtu", [1300])

@@ -64,7 +64,7 @@ def test_killed_and_started_again_under_traffic(scene):
     # No flow was taken out and put back: each is older than the restart.
     for flow, age in flow_ages(a).items():
         assert age > durations[flow]
-    assert a.status()["healthy"]
+    a.wait_healthy()
     assert "deleted" not in reports(a) and "changed" not in reports(a)
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from lab import wait_for
-from scene import problems, tunnels
+from scene import problems
 from test_mtu import ping_whole
 from test_underlay import cleanup
 from traffic import Endpoint, Underlay, one_each, transfer
@@ -42,7 +42,7 @@ addr change fd50::11/64 dev eth0 preferred_lft 0
     ends = one_each(lab)
     lab.settle()
     for host in lab.hosts:
-        assert {t["bfd"] for t in tunnels(host).values()} == {"up"}
+        host.wait_healthy()
         assert inside(host, f"n{host.name}")["mtu"] == 1430
     with Underlay(lab, b) as plug:
         for one, other in (ends, ends[::-1]):
