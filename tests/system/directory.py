@@ -144,7 +144,7 @@ class Server:
             return None
         return re.search(r"^Role: (\S+)", text, re.MULTILINE)[1]
 
-    def wait_connected(self, timeout=10):
+    def wait_connected(self, timeout=30):
         """Until it serves the database: it is in a cluster with a leader."""
         _run(["ovsdb-client", f"--timeout={timeout}", "wait", self.unix,
               "Weft", "connected"])

@@ -30,6 +30,7 @@ class Scene:
         self.lab = lab
         self.directory = lab.directory
         self.hosts = lab.hosts
+        lab.wait_healthy(20)        # An attach waits 2 s for the networks.
         self.ends = [Endpoint(host, f"old{host.name[-1]}")
                      for host in lab.hosts]
         self.settled()
@@ -113,16 +114,16 @@ def attached_apart(scene, name):
     near, far, _ = scene.ends
     with scene.undisturbed(scene.ends[1:]):
         made = Endpoint(near.host, name)
-    assert made.pings(near)
+    wait_for(lambda: made.pings(near))
     assert_unpublished(made)
     assert not knows(far.host, made.mac)
     near.host.settle()
     try:
         yield
         published(made, 20)
-        wait_for(lambda: knows(far.host, made.mac), 3)
+        wait_for(lambda: knows(far.host, made.mac), 10)
         forget_packets(far.host)
-        assert far.pings(made)
+        wait_for(lambda: far.pings(made))
     finally:
         near.host.weft("detach", made.name)
         near.host.ip("netns", "del", made.netns)

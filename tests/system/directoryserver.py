@@ -47,7 +47,12 @@ class DirectoryServer:
              "--remote=db:Weft,Directory,connections",
              f"--unixctl={self.where}/ctl", f"--log-file={self.where}/log",
              "--verbose=console:emer", *self.arguments, database])
-        wait_for(self.socket.exists, 5, "the server listens")
+
+        def listens():
+            # The socket is there a moment before somebody listens.
+            with socket.socket(socket.AF_UNIX) as probe:
+                return probe.connect_ex(str(self.socket)) == 0
+        wait_for(listens, 10, "the server listens")
 
     def __exit__(self, *_):
         if self.process:
@@ -109,7 +114,7 @@ class DirectoryServer:
         def bound():
             status = self.rows("Connection", "status")[0]["status"]
             return dict(status[1]).get("bound_port")
-        return wait_for(bound, 5, "the listener has its port")
+        return wait_for(bound, 10, "the listener has its port")
 
 
 def insert(table, /, **row):

@@ -206,7 +206,7 @@ class Guest:
         """Runs a shell command and returns what it printed."""
         return self.run(command, **options).stdout
 
-    def ping(self, address, count=1, timeout=2):
+    def ping(self, address, count=1, timeout=5):
         return self.run(f"ping -c {count} -W {timeout} {address}",
                         check=False).returncode == 0
 

@@ -226,14 +226,24 @@ def _call(connection, function, args, options):
 
 
 def _kill_all():
-    """All processes but this and the first, and the kernel's."""
+    """All processes but this and the first, and the kernel's; waits until they
+    hold nothing any more."""
+    import time
+    from namespaces import process_stat
+    killed = []
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) not in (1, os.getpid()):
             try:
                 if os.readlink(f"/proc/{name}/exe"):
                     os.kill(int(name), signal.SIGKILL)
+                    killed.append(name)
             except OSError:
                 pass                # The kernel's, or gone.
+    deadline = time.monotonic() + 10
+    while killed and time.monotonic() < deadline:
+        killed = [name for name in killed
+                  if (process_stat(name) or "Z")[0] not in "ZX"]
+        time.sleep(0.02)
 
 
 _accepted = {}

@@ -49,19 +49,20 @@ def wait_for(predicate, timeout=5.0, what="", interval=0.02):
     A predicate that raises AssertionError, LabError or LookupError (what it
     looks for is not in the list) counts as "not yet"; its last complaint is
     part of the message.  It is a limit for what has failed, not a measurement:
-    see $WEFT_TEST_PATIENCE.
+    see $WEFT_TEST_PATIENCE.  The last call begins after it.
     """
     timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     while True:
         value, error = None, None
+        late = time.monotonic() >= deadline
         try:
             value = predicate()
         except (AssertionError, LabError, LookupError) as e:
             error = e
         if value:
             return value
-        if time.monotonic() >= deadline:
+        if late:
             what = what or getattr(predicate, "__name__", "the condition")
             last = f"got {value!r}" if error is None else repr(error)
             raise AssertionError(
@@ -109,13 +110,13 @@ class Process(subprocess.Popen):
         self.poll()
         if self.returncode is not None:
             return
-        if sig != signal.SIGKILL:
-            for entry in os.scandir("/proc"):
-                stat = entry.name.isdigit() and process_stat(entry.name)
-                if stat and stat[1] == self.pid:
-                    os.kill(int(entry.name), sig)
-                    return
         with contextlib.suppress(ProcessLookupError):
+            if sig != signal.SIGKILL:
+                for entry in os.scandir("/proc"):
+                    stat = entry.name.isdigit() and process_stat(entry.name)
+                    if stat and stat[1] == self.pid:
+                        os.kill(int(entry.name), sig)
+                        return
             os.killpg(self.pid, sig)
 
 
@@ -217,7 +218,7 @@ class Node:
                     raise LabError(f"{self.name}: tcpdump: {said}")
             try:
                 yield lines
-                time.sleep(0.1)         # What has passed is still on its way.
+                time.sleep(0.3)         # What has passed is still on its way.
             finally:
                 process.terminate()
                 lines += process.communicate(timeout=10)[0].splitlines()
@@ -225,8 +226,8 @@ class Node:
     def ping(self, address, netns=None, count=1, timeout=1):
         """Whether 'count' echoes to 'address' were all answered."""
         return self.run(["ping", "-n", "-q", "-i", "0.2", "-c", count, "-W",
-                         timeout, address], check=False, netns=netns,
-                        timeout=30 + count).returncode == 0
+                         timeout * PATIENCE, address], check=False,
+                        netns=netns, timeout=30 + count).returncode == 0
 
 
 class Host(Node):

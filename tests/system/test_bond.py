@@ -71,7 +71,9 @@ def assert_well(scene):
         wait_for(lambda: [t["bfd"] for t in tunnels(host).values()] == ["up"],
                  10, f"BFD of {host.name} is up")
         host.wait_healthy()
-    assert scene.red.pings(scene.green) and scene.green.pings(scene.red)
+    # BFD may not have noticed yet what was done just now.
+    wait_for(lambda: scene.red.pings(scene.green)
+             and scene.green.pings(scene.red), 10, "they reach each other")
 
 
 def assert_survives(scene, times):
@@ -113,7 +115,7 @@ def test_the_mtu_is_that_of_the_bond(scene):
         a.ip("link", "set", "bond0", "mtu", str(mtu))
         wait_for(lambda: inside(a, red.netns)["mtu"] == mtu - 50, 5,
                  "the endpoint's MTU follows")
-        assert ping_whole(a, red.netns, scene.green.ip4, mtu - 50)
+        assert ping_whole(a, red.netns, scene.green.ip4, mtu - 50, 5)
 
 
 def test_both_nics_are_lost(scene):

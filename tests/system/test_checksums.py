@@ -11,6 +11,8 @@ from traffic import Endpoint
 
 def test_wrong_checksums_are_told_where_they_arrive(lab):
     a, b = (Endpoint(host, "red") for host in lab.hosts)
+    lab.wait_healthy()
+    lab.settle()
     assert a.pings(b)
     with a.wire() as wire:
         for layer in (TCP(chksum=1), UDP(chksum=1), ICMP(chksum=1)):

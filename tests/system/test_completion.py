@@ -5,6 +5,7 @@ commands and options is tests/completion/."""
 import pytest
 
 from conftest import BUILD
+from lab import wait_for
 from weftlib import attach, bare, lab_fixture
 
 lab = lab_fixture(hosts=2, networks="""\
@@ -43,4 +44,8 @@ def complete(lab):
     (["who", "wf-"], ["wf-web"]),
 ])
 def test_values(complete, words, wanted):
-    assert complete(*words) == wanted
+    # It gives weft a second, and else offers nothing.
+    def offered():
+        assert complete(*words) == wanted
+        return True
+    wait_for(offered)

@@ -69,7 +69,7 @@ def fds(host):
     return len(os.listdir(host.path(f"/proc/{host.daemon_pid('weftd')}/fd")))
 
 
-def assert_served(host, within=1.0):
+def assert_served(host, within=3.0):
     """Root is, soon."""
     begin = time.monotonic()
     with Client(host) as client:
@@ -103,7 +103,7 @@ first = dict.fromkeys(crowd, sys.argv[3].encode())
 ended = set()
 for i in range(1000000):
     busy = [s for s in crowd if s not in ended and (first[s] or left[s])]
-    if not busy or i and not select.select([], busy, [], 1)[1]:
+    if not busy or i and not select.select([], busy, [], 5)[1]:
         break
     for s in busy:
         data = first[s] or b"a" * min(left[s], 65536)
@@ -238,8 +238,8 @@ def test_group_that_does_not_exist(host):
 def test_half_a_request_is_dropped(host):
     """It hurts nobody meanwhile, nor do requests in pieces."""
     with Client(host) as half, Client(host) as silent, Client(host) as slow:
-        half.sendall(request()[:-1])
         begin = time.monotonic()
+        half.sendall(request()[:-1])
         for byte in request("endpoint/list", "--json", id=["x", {}]):
             slow.sendall(bytes([byte]))
             time.sleep(0.01)
@@ -247,7 +247,7 @@ def test_half_a_request_is_dropped(host):
                                  "result": "[]\n"}
         assert_served(host)
         assert "in time" in refusal(half)
-        assert 4 < time.monotonic() - begin < 7 * PATIENCE
+        assert 4 < time.monotonic() - begin < 10 * PATIENCE
         # Who has not begun has more time.
         silent.sendall(request())
         assert silent.answer()["result"].startswith("weftd")
@@ -283,7 +283,7 @@ def test_two_clients_at_once(clean):
             second.sendall(request())
             assert second.answer()["result"].startswith("weftd")
         # It has hung up, and leaves nothing but unixctl's end behind.
-        wait_for(lambda: fds(clean) <= before + 1, 1, "it is forgotten")
+        wait_for(lambda: fds(clean) <= before + 1, 5, "it is forgotten")
     finally:
         clean.kill("ovs-vswitchd", signal.SIGCONT)
     # What it asked for goes on.
@@ -335,7 +335,7 @@ def test_what_is_no_request(host):
                     else "not a JSON-RPC request" in said), (what, said)
         assert_served(host)
     assert host.daemon_pid("weftd") == pid and host.is_running("weftd")
-    wait_for(lambda: fds(host) <= before, 1, "nothing stays open")
+    wait_for(lambda: fds(host) <= before, 5, "nothing stays open")
 
 
 def test_parameters_that_are_no_words(host):

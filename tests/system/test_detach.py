@@ -119,5 +119,5 @@ def test_detach_of_an_endpoint_whose_process_still_runs(hosts):
     attach(a, "red")
     with dweller(a, "red"):
         a.weft("detach", "red")
-        wait_for(lambda: "eth0" not in links(a, "red"), 1,
+        wait_for(lambda: "eth0" not in links(a, "red"), 5,
                  "the interface has left the namespace")

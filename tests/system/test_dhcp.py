@@ -158,8 +158,10 @@ def test_a_client_that_makes_up_its_link_local_address(lab):
         router = routes.split(" via ")[1].split()[0]
         a.run(["ping", "-6", "-c1", "-W1", f"{router}%eth0"],
               netns="red", check=False)
-        near = a.ip("-6", "neighbour", "show", router, netns="red")
-        assert "0e:57:00:00:00:01" in near, near
+        wait_for(lambda: "0e:57:00:00:00:01" in a.ip(
+            "-6", "neighbour", "show", router, netns="red"), 3,
+            "the router has its MAC")
+        lab.settle()
         assert red.pings(green.ip6)
 
 

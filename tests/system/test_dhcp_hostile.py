@@ -276,8 +276,16 @@ def soon(what):
 
 
 def lease(e):
-    with soon(f"the lease of {e}"), Udhcpc(e.host, e.netns) as client:
-        assert client.wait("bound", timeout=3)["ip"] == e.ip4
+    """Processes that start take their time on a busy machine; who is answered
+    late asks again after a second."""
+    started = time.monotonic()
+    with Udhcpc(e.host, e.netns) as client:
+        assert client.wait("bound")["ip"] == e.ip4
+        took = time.monotonic() - started
+        log = client.log()
+    assert (took < PATIENCE
+            or log.count("discover") == log.count("select") == 1), (
+        f"the lease of {e} took {took:.2f} s:\n{log}")
 
 
 def resolve(e, name, address):
@@ -308,8 +316,7 @@ def test_a_flood_from_one_port_delays_nobody_else(lab):
             lease(far)
             for other in ("far", "red", "far.blue"):
                 resolve(green, other, (red if other == "red" else far).ip4)
-    status = a.status()
-    assert status["healthy"], status["problems"]
+    a.wait_healthy()
 
 
 def test_a_flood_is_answered_by_its_meter(lab):
@@ -318,7 +325,8 @@ def test_a_flood_is_answered_by_its_meter(lab):
     with red.wire() as wire:
         with flooded(wire, frames) as sent:
             time.sleep(1)
-        assert 0 < len(replies(wire)) < len(sent) / 4
+        wait_for(lambda: replies(wire), 3, "some are answered")
+        assert len(replies(wire)) < len(sent) / 4
 
 
 def test_some_ports_that_ask_for_names_leave_some_to_others(lab):
@@ -326,6 +334,7 @@ def test_some_ports_that_ask_for_names_leave_some_to_others(lab):
     a, b = lab.hosts
     evil = [Endpoint(a, f"evil{n}", "blue") for n in range(3)]
     green, far = endpoint(a, "green"), endpoint(b, "far")
+    lab.settle()
     lease(green)
     lease(far)
     with contextlib.ExitStack() as stack:

@@ -68,6 +68,12 @@ def reachable(host):
     return {s["address"] for s in status(host)["servers"] if s["reachable"]}
 
 
+def wait_reachable(host, servers):
+    """Who has just joined has told one server, and that one the others."""
+    wait_for(lambda: reachable(host) == {s.address for s in servers}, 15,
+             f"{host.name} reaches just those")
+
+
 def leader_of(hosts):
     address = wait_for(lambda: status(hosts[0])["leader"], 10, "a leader")
     return next(h for h in hosts if h.address == address)
@@ -166,9 +172,9 @@ def test_three_commands(hosts):
     for tool in ("openssl", "ovsdb-tool", "ovsdb-server"):
         assert f"\n+ {tool} " in "\n" + first and f"+ {tool} " in second
     for host in hosts:
+        wait_reachable(host, hosts)
         told = status(host)
         assert told["quorum"] is True and told["address"] == host.address
-        assert reachable(host) == {h.address for h in hosts}
         assert [s["leader"] for s in told["servers"]].count(True) == 1
         assert [s["this_host"] for s in told["servers"]].count(True) == 1
     text = hostb.weft("directory", "status").stdout
@@ -192,8 +198,8 @@ def test_what_is_printed_can_be_run(hosts):
     hosta.sh("umask 077\n" + "\n".join(
         line.replace(".new", "") for line in lines))
     assert status(hosta)["quorum"] is True
-    assert client(hosta, "get-schema-version", "Weft",
-                  remote=f"ssl:{hosta.address}:6650").stdout.strip()
+    wait_for(lambda: client(hosta, "get-schema-version", "Weft",
+                            remote=f"ssl:{hosta.address}:6650").stdout.strip())
 
 
 def test_written_on_one_read_on_all(shared):
@@ -209,7 +215,7 @@ def test_written_on_one_read_on_all(shared):
 def test_over_ipv6(make_lab):
     lab = make_lab(hosts=0, underlay="ipv6")
     hosta, hostb = make_cluster(bare_hosts(lab, "hosta", "hostb"))
-    assert reachable(hosta) == {hosta.address, hostb.address}
+    wait_reachable(hosta, (hosta, hostb))
     assert conf(hostb) == (f"directory = ssl:[{hosta.address}]:6650,"
                            f"ssl:[{hostb.address}]:6650\n")
     add_network(hosta, "blue", 100)
@@ -224,13 +230,14 @@ def test_status_counts_and_tells_who_is_silent(shared):
              host_row("silent", "10.0.0.2"), host_row("never", "10.0.0.3"),
              insert("Heartbeat", host="here", seen=now),
              insert("Heartbeat", host="silent", seen=now - 200))
-    told = status(shared[1])
-    assert told["hosts"] == 3 and told["endpoints"] == 0
+    told = wait_for(lambda: status(shared[1])["hosts"] == 3
+                    and status(shared[1]), 5)
+    assert told["endpoints"] == 0
     silent = {s["host"]: s["seconds"] for s in told["silent"]}
     assert set(silent) == {"silent", "never"}
     assert 200 <= silent["silent"] < 230 and silent["never"] is None
     text = shared[1].weft("directory", "status").stdout
-    assert "silent, for 20" in text and "never, never heard of" in text
+    assert "silent, for 2" in text and "never, never heard of" in text
     transact(shared[0], *({"op": "delete", "table": t, "where": []}
                           for t in ("Host", "Heartbeat")))
 
@@ -321,6 +328,8 @@ def test_a_host_writes_its_own_rows_alone(shared, name):
              insert("Endpoint", **{**endpoint, "part": 1, "host": "other",
                                    "ipv4": "x", "ipv6": "x"}))
     other = [["name", "==", "other"]]
+    wait_for(lambda: transact(shared[1], {
+        "op": "select", "table": "Host", "where": other})[0]["rows"], 5)
     assert refused(host_row("third", "10.0.0.3"))
     assert refused(insert("Endpoint", **{**endpoint, "part": 2, "ipv4": "y",
                                          "ipv6": "y", "host": "other"}))
@@ -364,9 +373,13 @@ def test_connect_touches_one_line(shared):
     assert conf(hostd) == text.replace("  directory=file:/x",
                                        directory_line(*shared[:3]))
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    before = path.stat(), hostd.path(f"{TLS}/host.pem").stat()
+
+    def written():                  # Not when it was read.
+        return [(s.st_ino, s.st_mtime_ns) for s in (
+            path.stat(), hostd.path(f"{TLS}/host.pem").stat())]
+    before = written()
     hostd.weft("directory", "connect", bundle)
-    assert (path.stat(), hostd.path(f"{TLS}/host.pem").stat()) == before
+    assert written() == before
     assert client(hostd, "list-dbs",
                   remote=f"ssl:{shared[2].address}:6650").stdout
 
@@ -400,12 +413,12 @@ def test_leader_killed(cluster):
         with contextlib.suppress(LabError):
             add_network(others[0], "blue", 100)
         return networks(others[1]) == ["blue"]
-    wait_for(written, 10, "two of three go on")
-    wait_for(lambda: reachable(others[0]) == {h.address for h in others}, 10)
+    wait_for(written, 20, "two of three go on")
+    wait_reachable(others[0], others)
     assert others[0].weft("directory", "status").returncode == 0
     assert "does not run" in fails(leader, "status")
     leader.weft("directory", "start")
-    wait_for(lambda: len(reachable(others[0])) == 3, 10)
+    wait_reachable(others[0], cluster)
     wait_for(lambda: networks(leader) == ["blue"], 5)
 
 
@@ -434,15 +447,15 @@ def test_all_start_after_a_reboot(cluster):
     for host in cluster:
         wait_for(lambda host=host: networks(host) == ["blue"], 10)
         host.weft("directory", "start")
-        assert status(host)["quorum"]
+        wait_for(lambda host=host: status(host)["quorum"], 10)
 
 
 def test_leave_and_join_again(cluster):
     hosta, hostb, hostc = cluster
     add_network(hosta, "blue", 100)
     hosta.weft("directory", "leave", timeout=60)
-    wait_for(lambda: reachable(hostb) == {hostb.address, hostc.address}, 5)
-    assert len(status(hostb)["servers"]) == 2
+    wait_reachable(hostb, (hostb, hostc))
+    wait_for(lambda: len(status(hostb)["servers"]) == 2, 5)
     assert hosta.path("/var/lib/weft/directory.db.left-1").exists()
     assert not hosta.path("/var/lib/weft/directory.db").exists()
     assert not hosta.is_running(SERVER)
@@ -454,14 +467,14 @@ def test_leave_and_join_again(cluster):
     hosta.weft("directory", "leave")
     assert "init" in fails(hosta, "start")
     join(hosta, hostc)
-    wait_for(lambda: len(reachable(hostb)) == 3, 10)
-    assert networks(hosta) == ["blue"]
+    wait_reachable(hostb, cluster)
+    wait_for(lambda: networks(hosta) == ["blue"], 5)
     # Cut off behind the first step, and repeated.
     hosta.ovs_appctl("cluster/leave", "Weft",
                      target="/run/openvswitch/weft-directory.ctl")
     hosta.weft("directory", "leave", timeout=60)
     assert hosta.path("/var/lib/weft/directory.db.left-2").exists()
-    assert len(status(hostb)["servers"]) == 2
+    wait_for(lambda: len(status(hostb)["servers"]) == 2, 5)
 
 
 def test_the_last_one_leaves_only_by_force(hosts):
@@ -495,7 +508,7 @@ def test_init_twice(hosts):
     assert networks(hosta) == ["blue"]
     join(hostb, hosta)
     assert "already" in join(hostb, hosta).stdout
-    assert len(reachable(hostb)) == 2
+    wait_reachable(hostb, (hosta, hostb))
 
 
 def test_wrong_address(hosts):
@@ -576,7 +589,7 @@ def test_wrong_bundle(hosts):
     assert conf(hostb) == directory_line(hosta) + "\n"
     # A host becomes a server of its own directory.
     join(hostb, hosta)
-    assert len(reachable(hosta)) == 2
+    wait_reachable(hosta, (hosta, hostb))
 
 
 def test_join_with_servers_down(hosts):
@@ -589,7 +602,7 @@ def test_join_with_servers_down(hosts):
     assert hosta.address in error and "does it run" in error
     assert has_nothing(hostb)
     hosta.weft("directory", "start")
-    hostb.weft("directory", "join", "/run/join.pem", *at)
+    hostb.weft("directory", "join", "/run/join.pem", *at, timeout=90)
     # Two servers without one of them have no quorum: nobody can join.
     hosta.weft("directory", "stop")
     copy(hostb, hostc)
@@ -603,10 +616,11 @@ def test_join_with_servers_down(hosts):
     join(hostc, hostb)
     hostb.weft("directory", "start")
     hosta.weft("directory", "stop")
-    wait_for(lambda: status(hostb)["quorum"], 20)
+    wait_for(lambda: status(hostb)["leader"] in (hostb.address, hostc.address),
+             20, "one of those two leads")
     [hostd] = bare_hosts(hosta.lab, "hostd")
     join(hostd, hostb)
-    assert reachable(hostd) == {h.address for h in (hostb, hostc, hostd)}
+    wait_reachable(hostd, (hostb, hostc, hostd))
 
 
 def test_join_that_was_cut_off(hosts):
@@ -626,7 +640,7 @@ def test_join_that_was_cut_off(hosts):
     cut_off()
     assert "no quorum" in hostb.weft("directory", "start").stdout
     join(hostb, hosta)
-    assert len(reachable(hosta)) == 2
+    wait_reachable(hosta, (hosta, hostb))
 
 
 def test_insecure(hosts):
@@ -634,7 +648,7 @@ def test_insecure(hosts):
     result = init(hosta, "--insecure")
     assert "warning" in result.stderr and "--insecure" in result.stderr
     join(hostb, hosta)
-    assert reachable(hosta) == {hosta.address, hostb.address}
+    wait_reachable(hosta, (hosta, hostb))
     assert "PRIVATE" not in hosta.path(f"{TLS}/join.pem").read_text()
     assert conf(hosta) == f"directory = tcp:{hosta.address}:6650\n"
     hostb.weft("directory", "admit", "hostc", "--output", "/run/hostc.pem")
@@ -642,4 +656,5 @@ def test_insecure(hosts):
     assert conf(hostc) == (f"directory = tcp:{hosta.address}:6650,"
                            f"tcp:{hostb.address}:6650\n")
     add_network(hosta, "blue", 100)
-    assert networks(hostc, remote=f"tcp:{hostb.address}:6650") == ["blue"]
+    wait_for(lambda: ["blue"] == networks(
+        hostc, remote=f"tcp:{hostb.address}:6650"), 5)

@@ -63,8 +63,8 @@ def test_weftd_started_while_it_is_down(scene):
         host.start_weftd()
         scene.say(DOWN, [host])
         assert host.flows() == before
-        names = [e["name"] for e in host.weft_json("endpoint", "list")]
-        assert names == ["olda"]
+        wait_for(lambda: ["olda"] == [
+            e["name"] for e in host.weft_json("endpoint", "list")])
         host.netns("early")
         assert "the directory does not answer" in refused(
             host, "attach", "early", "--network", "blue")
@@ -97,10 +97,10 @@ def test_network_that_the_host_is_not_on_yet(scene):
                 scene.directory.start()
                 published(one)
                 published(two)
-            wait_for(lambda: knows(a, far.mac) and knows(b, one.mac))
+            wait_for(lambda: knows(a, far.mac) and knows(b, one.mac), 15)
             forget_packets(a)
             forget_packets(b)
-            assert one.pings(far.ip4, 2)
+            wait_for(lambda: one.pings(far.ip4))
     scene.settled()
 
 
@@ -132,18 +132,19 @@ def test_one_address_on_two_hosts(scene):
             and loser.row()["reason"], 10)
         assert f"endpoint {winner.name}" in reason and "--move" in reason
         ports = f'in_port="{loser.port}"', f'output:"{loser.port}"'
-        assert not [f for f in loser.host.flows()
-                    if any(p in f for p in ports)]
+        wait_for(lambda: not [f for f in loser.host.flows()
+                              if any(p in f for p in ports)])
         assert f"{loser.name}: " in "\n".join(
             r["text"] for r in loser.host.status()["reports"])
         for end in scene.ends:
             if end.host is not winner.host:
+                wait_for(lambda end=end: knows(end.host, winner.mac), 15)
                 forget_packets(end.host)
-                assert end.pings(winner)
+                wait_for(lambda end=end: end.pings(winner))
         # Who lost it has it when the other lets go.
         winner.host.weft("detach", winner.name)
         published(loser)
-        assert loser.row()["state"] == "up"
+        wait_for(lambda: loser.row()["state"] == "up")
 
 
 def test_idle_while_it_is_down(scene):
@@ -167,7 +168,7 @@ def test_idle_while_it_is_down(scene):
 def test_a_hundred_attached_while_it_is_down(scene):
     a, b, _ = scene.hosts
     names = [f"many{i}" for i in range(100)]
-    a.weft("netns", "add", *names)
+    a.weft("netns", "add", *names, timeout=60)
     try:
         scene.directory.kill()
         scene.say(DOWN)
@@ -187,7 +188,7 @@ def test_a_hundred_attached_while_it_is_down(scene):
         forget_packets(b)
         assert len(ips) == 2
         for ip in ips:
-            assert scene.ends[1].pings(ip)
+            wait_for(lambda ip=ip: scene.ends[1].pings(ip))
     finally:
         a.weft("netns", "del", *names, timeout=60)
     wait_for(lambda: len(scene.directory.rows("Endpoint", "name")) == 3, 10)

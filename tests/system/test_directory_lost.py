@@ -10,7 +10,8 @@ import pytest
 
 from directory import SCHEMA
 from directoryscene import (NETWORKS, Scene, attached_apart, delete,
-                            ghost_mac, host_gone, host_rows, knows, peers)
+                            ghost_mac, host_gone, host_rows, knows, peers,
+                            published)
 from host import PATIENCE, wait_for
 from scene import shared_lab
 from traffic import Endpoint
@@ -42,7 +43,7 @@ def test_emptied(scene):
     with attached_apart(scene, "emptied"), scene.undisturbed():
         scene.directory.load(NETWORKS)
         scene.settled()
-        assert len(scene.directory.rows("Endpoint")) == 4
+        wait_for(lambda: len(scene.directory.rows("Endpoint")) == 4)
 
 
 def test_rows_of_two_hosts_deleted_one_of_which_cannot_put_them_back(scene):
@@ -76,10 +77,10 @@ def test_own_endpoints_deleted(scene):
             rows = scene.directory.rows("Endpoint", "_uuid",
                                         where=[["name", "==", a.name]])
             return len(rows) == 1 and rows != [old]
-        wait_for(put_back, 1)
+        wait_for(put_back)
         pinger.wait_answer(100)
-    assert pinger.longest_gap < 0.5 * PATIENCE
-    assert a.row()["published"]
+    assert len(pinger.lost) < 100 * PATIENCE        # A second.
+    published(a)
 
 
 def test_network_deleted(scene):
@@ -96,12 +97,12 @@ def test_network_deleted(scene):
     a.weft("directory", "accept")
     wait_for(lambda: scene.ends[0].row()["state"] == "down")
     assert scene.ends[0].row()["reason"] == "its network is not listed"
-    assert not scene.ends[0].pings(scene.ends[1].ip4)
+    wait_for(lambda: not scene.ends[0].pings(scene.ends[1].ip4))
     with scene.undisturbed(scene.ends[1:]):
         scene.directory.load(NETWORKS)
         scene.settled()
     forget_packets(b)
-    assert scene.ends[0].pings(scene.ends[1])
+    wait_for(lambda: scene.ends[0].pings(scene.ends[1]))
     assert "nothing is held back" in refused(a, "directory", "accept")
 
 
@@ -110,16 +111,18 @@ def test_more_than_half_of_the_hosts_gone_at_once(scene):
     ghosts = [f"ghost{i}" for i in range(4)]
     make = [op for i, name in enumerate(ghosts)
             for op in host_rows(name, 201 + i)]
+
+    def who_know():
+        return [h.name for h in scene.hosts if knows(h, ghost_mac(204))]
     with scene.undisturbed():
         scene.directory.transact(*make)
-        wait_for(lambda: {*ghosts} < set(peers(a))
-                 and knows(a, ghost_mac(204)))
+        wait_for(lambda: {*ghosts} < set(peers(a)) and len(who_know()) == 3)
 
         # Few are gone when they say so.
         scene.directory.transact(*host_gone("ghost3"))
-        wait_for(lambda: not knows(a, ghost_mac(204)))
+        wait_for(lambda: not who_know())
         scene.directory.transact(*make[-3:])
-        wait_for(lambda: knows(a, ghost_mac(204)))
+        wait_for(lambda: len(who_know()) == 3)
 
         scene.directory.transact(*host_gone(*ghosts))
         scene.say("held in force: 4 peers and 4 endpoints")
@@ -134,8 +137,8 @@ def test_more_than_half_of_the_hosts_gone_at_once(scene):
             host.weft("directory", "accept")
         wait_for(lambda: not {"ghost2", "ghost3"} & set(peers(a)), 5,
                  f"{peers(a)}")
-        assert [knows(a, ghost_mac(201 + i)) for i in range(4)] \
-            == [True, True, False, False]
+        wait_for(lambda: [knows(a, ghost_mac(201 + i)) for i in range(4)]
+                 == [True, True, False, False])
         scene.directory.transact(*host_gone("ghost0"))
         scene.directory.transact(*host_gone("ghost1"))
         wait_for(lambda: set(peers(a)) == {"hosta", "hostb", "hostc"},
@@ -153,7 +156,7 @@ def test_restarted_weftd_finds_it_emptied(scene):
         a.kill_weftd()
         scene.directory.transact(*host_gone(*ghosts))
         a.start_weftd()
-        scene.say("weft directory accept", [a])
+        scene.say("weft directory accept")
         assert all(knows(a, ghost_mac(201 + i)) for i in range(3))
         for host in scene.hosts:
             host.weft("directory", "accept")
@@ -173,6 +176,8 @@ def test_old_snapshot(scene, way):
             scene.attached(b, "newb") as new_b:
         everybody = [*scene.ends, *new_a, *new_b]
         for host in scene.hosts:
+            wait_for(lambda: all(knows(host, e.mac) for e in everybody
+                                 if e.host is not host))
             forget_packets(host)
         with scene.undisturbed([scene.ends[2], *new_a, *new_b]):
             getattr(scene.directory, way)(backup)

@@ -39,7 +39,7 @@ def table(host):
 
 def test_kept_against_others(host):
     e = Endpoint(host, "blue1", "blue")
-    assert e.pings(OUT4)
+    wait_for(lambda: e.pings(OUT4), 5, "the way out is there")
 
     before = table(host)
     guard = host.sh("nft list table netdev weft")
@@ -65,7 +65,7 @@ def test_idle_when_all_is_well(host):
     """What is looked at again and again is not set again: each event would
     wake the switch, and each advertisement the workloads."""
     e = Endpoint(host, "blue1", "blue")
-    assert e.pings(OUT4)
+    wait_for(lambda: e.pings(OUT4), 5, "the way out is there")
     wait_for(lambda: "tentative" not in host.ip("address"), 5,
              "duplicate address detection is over")
     with host.capture("eth0", "ip6 multicast and ip6[40] = 134", netns="blue1") as seen:
@@ -124,6 +124,7 @@ gateway = {subnet}.0.1
                        for name in ("one", "two"))
         wait_for(in_force, 5, f"{taker} is in force")
         wait_for(lambda: host.status()["healthy"], 5)
+        host.settle()               # The switch has what was sent to it.
         host.kill_weftd()
         host.start_weftd()
         wait_for(lambda: "flows read" in host.log().rpartition("opened log")[
@@ -137,8 +138,9 @@ def test_goes_with_the_last_network_that_has_one(host):
     host.lab.write_peers(host.lab.peers_text(PLAIN))
     host.weft("directory", "accept", check=False)
     wait_for(lambda: LINK not in links(host) and not table(host), 5)
-    assert sysctl(host, "ipv4/ip_forward") == "0"
-    assert sysctl(host, "ipv6/conf/all/forwarding") == "0"
+    wait_for(lambda: sysctl(host, "ipv4/ip_forward") == "0"
+             and sysctl(host, "ipv6/conf/all/forwarding") == "0", 3,
+             "nor does it forward")
     assert PORT not in host.ovs_vsctl("list-ports", "br-weft")
     host.lab.write_peers(host.lab.peers_text(NETWORKS))
     e = Endpoint(host, "blue1", "blue")

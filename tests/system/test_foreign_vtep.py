@@ -61,7 +61,7 @@ def lab(request):
         shared.write_peers(shared.peers_text()
                            + f"\n[peer far]\naddress = {far.address}\n")
         for host in shared.hosts[:2]:
-            wait_for(lambda: tunnels(host).get("far", {}).get("tunnel"), 1,
+            wait_for(lambda: tunnels(host).get("far", {}).get("tunnel"), 5,
                      f"{host.name} has a tunnel to far")
         yield shared
 
@@ -73,7 +73,9 @@ def station(lab):
 
 @pytest.fixture(scope="module")
 def ends(lab):
-    return [Endpoint(h, f"n{h.name}") for h in lab.hosts[:2]]
+    made = [Endpoint(h, f"n{h.name}") for h in lab.hosts[:2]]
+    lab.settle()
+    return made
 
 
 def test_pings_from_there(station, ends):
@@ -98,9 +100,9 @@ def test_tcp_both_ways(station, ends, address):
 
 def test_it_is_told_that_there_is_no_bfd(lab):
     a = lab["hosta"]
-    assert tunnels(a)["far"]["bfd"] == "down"
-    assert "BFD is down to far" in problems(a)
-    assert "traffic is sent anyway" in problems(a)
+    wait_for(lambda: tunnels(a)["far"]["bfd"] == "down"
+             and "BFD is down to far" in problems(a)
+             and "traffic is sent anyway" in problems(a), 5, "it is told")
 
 
 def test_it_hears_a_broadcast_once(station, ends):

@@ -34,7 +34,7 @@ def guest(lab):
 def test_its_network_works(lab, guest):
     assert "02:00:00:00:00:07" in guest.sh("ip link show eth0")
     assert guest.ping("10.9.0.1")
-    assert lab["hosta"].ping("10.9.0.2")
+    assert lab["hosta"].ping("10.9.0.2", timeout=5)
 
 
 def test_it_serves_its_name(lab, guest):

@@ -36,7 +36,7 @@ def assert_whole(ends, mtu):
     """Packets of that size pass in one piece, and TCP with them."""
     for one, other in (ends, ends[::-1]):
         for to in other.ips:
-            assert ping_whole(one.host, one.netns, to, mtu), (mtu, one, to)
+            assert ping_whole(one.host, one.netns, to, mtu, 5), (mtu, one, to)
             assert not ping_whole(one.host, one.netns, to, mtu + 1, 0.1)
         assert transfer(one, other, other.ip4, SIZE) == SIZE
 
@@ -71,7 +71,7 @@ def test_an_underlay_that_carries_less_than_the_nics(make_lab):
     assert ends[0].pings(ends[1]) and ends[1].pings(ends[0])
     assert not ping_whole(a, ends[0].netns, ends[1].ip4, LARGE - 50)
     # The same between the hosts, without Weft: that is to be seen first.
-    assert ping_whole(a, None, b.address, USUAL)
+    assert ping_whole(a, None, b.address, USUAL, 5)
     assert not ping_whole(a, None, b.address, USUAL + 1)
     assert not ping_whole(a, None, b.address, LARGE)
     set_mtu(lab, USUAL)
@@ -99,7 +99,7 @@ def test_an_underlay_that_comes_to_carry_less(make_lab):
     # as ever.
     for one, other in ((small, ends[1]), (ends[1], small)):
         assert transfer(one, other, other.ip4, SIZE) == SIZE
-    assert ping_whole(a, small.netns, ends[1].ip4, USUAL - 50)
+    assert ping_whole(a, small.netns, ends[1].ip4, USUAL - 50, 5)
     assert not ping_whole(b, ends[1].netns, small.ip4, USUAL - 49)
     narrow(lab, LARGE)
     assert_whole(ends, LARGE - 50)

@@ -107,7 +107,7 @@ def test_a_cluster_loses_its_leader(make_lab, end):
     assert directory.leader().name != old.name
     directory.transact(delete("Network", "blue"))
     old.start() if end == "kill" else old.resume()
-    wait_for(lambda: old.role() == "follower")
+    wait_for(lambda: old.role() == "follower", 15)
     assert names(directory) == []
 
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from lab import LabError
+from lab import LabError, wait_for
 from outside import OUTSIDE
 from traffic import open_socket
 from weftlib import ip_json, lab_fixture
@@ -124,11 +124,11 @@ def test_the_tunnels_are_as_ever(lab):
 
 def test_with_an_ipv4_underlay_only(make_lab):
     lab = make_lab(hosts=1, outside=True)
-    assert lab["hosta"].ping(OUTSIDE[0])
+    wait_for(lambda: lab["hosta"].ping(OUTSIDE[0]), 5, "br-phy leads out")
     assert lab["hosta"].ping("outside")
     assert lab["outside"].ping("192.168.50.11")
 
 
 def test_with_an_ipv6_underlay_only(make_lab):
     lab = make_lab(hosts=1, outside=True, underlay="ipv6")
-    assert lab["hosta"].ping(OUTSIDE[1])
+    wait_for(lambda: lab["hosta"].ping(OUTSIDE[1]), 5, "br-phy leads out")

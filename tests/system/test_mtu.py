@@ -30,12 +30,14 @@ def test_mtu_follows_the_underlay(make_lab, underlay, mtu):
     here = attach(a, "red")
     assert inside(a, "red")["mtu"] == wanted
     assert ip_json(a, "link", "show", here["port"])[0]["mtu"] == wanted
+    lab.wait_healthy()
+    lab.settle()
     fragments = ("ip[6:2] & 0x3fff != 0" if underlay == "ipv4"
                  else "ip6 proto 44")
     with lab.underlay.capture("underlay", fragments) as seen:
         for version in (4, 6):
             to = address(there, version)
-            assert ping_whole(a, "red", to, wanted), f"{wanted} to {to}"
+            assert ping_whole(a, "red", to, wanted, 5), f"{wanted} to {to}"
             assert not ping_whole(a, "red", to, wanted + 1, 0.1)
     assert not any(seen), "the underlay has to cut packets"
 
@@ -48,7 +50,9 @@ def test_mtu_follows_a_change_of_the_underlay(lab):
     a.ip("link", "set", "eth0", "mtu", "1400")
     wait_for(lambda: inside(a, "red")["mtu"] == 1350,
              what="the endpoint has the new MTU")
-    assert ping_whole(a, "red", address(there, 4), 1350)
+    lab.wait_healthy()
+    lab.settle()
+    assert ping_whole(a, "red", address(there, 4), 1350, 5)
     assert inside(a, "fixed")["mtu"] == 1300
     attach(a, "green")
     assert inside(a, "green")["mtu"] == 1350

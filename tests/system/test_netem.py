@@ -31,7 +31,7 @@ def underlay(ends):
     yield qdisc
     for end in ends:
         end.host.sh("tc qdisc del dev eth0 root")
-    ends[0].host.lab.wait_healthy()
+    ends[0].host.lab.wait_healthy(20)
 
 
 def round_trip(one, two):

@@ -132,6 +132,7 @@ def test_netns_needs_no_daemon(hosta):
         assert weft_netns(hosta) == []
     finally:
         hosta.start_weftd()
+    hosta.wait_healthy()
 
 
 # Who.
@@ -148,9 +149,16 @@ def who(host, ifname):
     return told
 
 
+def sleeps(host, pid):
+    """Until what was started has become the sleep that it is to be."""
+    wait_for(lambda: host.sh(f"cat /proc/{pid}/comm") == "sleep\n",
+             what=f"process {pid} sleeps")
+
+
 def test_who_is_behind_a_port_of_ours(hosta):
     endpoint = attach(hosta, "red")
     with dweller(hosta, "red") as pid:
+        sleeps(hosta, pid)
         told = who(hosta, endpoint["port"])
     assert told["netns"] == "red"
     assert told["processes"] == [f"{pid} (sleep)"]
@@ -170,6 +178,7 @@ def test_who_is_behind_a_foreign_veth(hosta):
     assert (told["netns"], told["peer"]) == ("red", "yours")
     assert told["processes"] == [] and told["link"] == "down"
     assert "endpoint" not in told and "ofport" not in told
+    hosta.ip("link", "del", "mine")     # It may outlive its peer's namespace.
 
 
 def test_who_is_behind_a_veth_with_both_ends_here(hosta):
@@ -181,9 +190,7 @@ def test_who_is_behind_a_veth_with_both_ends_here(hosta):
 
 def test_who_is_behind_a_namespace_without_a_name(hosta):
     pid = hosta.sh("unshare -n sleep 300 >/dev/null 2>&1 & echo $!").strip()
-    own = hosta.sh("readlink /proc/1/ns/net")
-    wait_for(lambda: hosta.sh(f"readlink /proc/{pid}/ns/net") != own,
-             what="unshare has made its namespace")
+    sleeps(hosta, pid)              # In a namespace of its own.
     port = hosta.weft_json("attach", f"pid:{pid}")["port"]
     told = who(hosta, port)
     assert told["netns"] == f"/proc/{pid}/ns/net"

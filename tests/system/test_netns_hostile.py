@@ -35,7 +35,7 @@ def refused_soon(host, netns, *words):
     begin = time.monotonic()
     said = refused(host, "attach", netns, "--network=blue", "--name=x",
                    "--ifname", IFNAME)
-    assert time.monotonic() - begin < 1 * PATIENCE
+    assert time.monotonic() - begin < 5 * PATIENCE
     for word in words:
         assert word in said, said
     assert len(said) < 300 and said.isprintable(), said
@@ -225,7 +225,7 @@ def test_path_that_is_changed_all_the_time(host):
             begin = time.monotonic()
             client.sendall(request(*words))
             answer = client.answer()
-            assert time.monotonic() - begin < 1 * PATIENCE, words
+            assert time.monotonic() - begin < 5 * PATIENCE, words
             return answer
 
         def has_it(pid):
@@ -242,7 +242,7 @@ def test_path_that_is_changed_all_the_time(host):
             assert not has_it(1)
             assert ask("status", "--json")["error"] is None
             assert ask("detach", "x")["error"] is None
-            wait_for(lambda: not has_it(red), 3)
+            wait_for(lambda: not has_it(red), 10)
     assert set(outcomes) <= {None, *REFUSALS}, outcomes
     assert outcomes[None] > 10 and len(outcomes) > 2, outcomes
     attach(host, "red", "--network=blue")

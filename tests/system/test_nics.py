@@ -93,13 +93,17 @@ def test_the_routes_lead_by_another_nic(make_lab):
     assert mac(a, "eth1") in assert_talk(ends, LISTED, b.address)
 
     lab.write_peers(lab.peers_text().replace(LISTED, ON_LO))
+    for host in lab.hosts:          # Till then it is healthy as before.
+        wait_for(lambda: ON_LO in host.ovs_vsctl(
+            "--columns=options", "list", "Interface"), 5,
+            f"{host.name}'s tunnel has the new address")
     lab.wait_healthy(20)
     assert mac(a, "eth1") in assert_talk(ends, ON_LO, b.address)
     for mtu in (1500, 9000):
         a.ip("link", "set", "eth1", "mtu", mtu)
         wait_for(lambda: inside(a, ends[0].netns)["mtu"] == mtu - 50, 5,
                  f"endpoints follow eth1 to {mtu}")
-        assert ping_whole(a, ends[0].netns, ends[1].ip4, mtu - 50)
+        assert ping_whole(a, ends[0].netns, ends[1].ip4, mtu - 50, 5)
         assert not ping_whole(a, ends[0].netns, ends[1].ip4, mtu - 49, 0.1)
 
 

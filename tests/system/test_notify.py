@@ -105,7 +105,7 @@ def test_ready_means_that_attach_works(manage):
     host = manager.host
     host.netns("red")
     # No waiting in between: a unit that comes after weft.service does so.
-    host.weft("--timeout=2", "attach", "red", "--network", "blue")
+    host.weft("--timeout=5", "attach", "red", "--network", "blue")
     host.weft("detach", "--all")
     assert manager.status().startswith("STATUS=")
     assert host.weft("status", check=False).stdout
@@ -148,7 +148,8 @@ def test_watchdog_hears_a_daemon_that_lives(manage):
     manager.forget()
     manager.wait("WATCHDOG=1", 3 * WATCHDOG_S)
     manager.signal(signal.SIGSTOP)
-    time.sleep(0.2)
+    pid, proc = manager.host.daemon_pid("weftd"), manager.host.path("/proc")
+    wait_for(lambda: process_stat(pid, proc)[0] == "T", what="it stands still")
     manager.forget()
     time.sleep(3 * WATCHDOG_S)
     assert not manager.receive()

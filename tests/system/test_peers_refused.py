@@ -9,6 +9,7 @@ import os
 import random
 import re
 import socket
+import time
 
 import pytest
 
@@ -20,7 +21,7 @@ FILE = "/etc/weft/peers.conf"
 PEER = "\n[peer hostx]\naddress = {}\n"
 NETWORK = "\n[network x]\nvni = {}\nsubnet = {}\n"
 SIZE_MAX = 4 << 20
-NOTICED = 1.5
+NOTICED = 5
 
 
 class Scene:
@@ -238,10 +239,11 @@ def test_a_file_nobody_may_read_twice_costs_nothing(scene):
     def ticks():
         fields = stat.read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
-    before = ticks()
+    before, began = ticks(), time.monotonic()
     with scene.a1.pinger(scene.b1.ip4) as pinger:
         pinger.wait_answer(150)
-    assert ticks() - before <= 5        # 50 ms of CPU in 1.5 s.
+    # 50 ms of CPU in 1.5 s, which may be more on a busy machine.
+    assert ticks() - before <= 5 * max(1, (time.monotonic() - began) / 1.5)
 
 
 def test_the_agent_goes_on_with_its_work(scene):
@@ -251,7 +253,8 @@ def test_the_agent_goes_on_with_its_work(scene):
     scene.lab.write_peers(scene.good + "[oops]\n")
     scene.wait_refused("unknown section")
     new = Endpoint(scene.a, "new")
+    scene.lab.settle()
     assert new.pings(scene.b1)
     scene.a.weft("detach", "new")
-    wait_for(lambda: state_of_switch(scene.a) == scene.before, 1,
+    wait_for(lambda: state_of_switch(scene.a) == scene.before, 5,
              "nothing is left of it")

@@ -187,6 +187,8 @@ def with_less(hosta):
         said, = told(hosta)[before:]
         assert "WARN|started without" in said
         assert set(re.findall(r"CAP_\w+", said)) == set(lacking)
+        wait_for(lambda: hosta.weft_json("network", "list"),
+                 what="its list is read")
         return said
     yield start
     hosta.stop_weftd()

@@ -4,10 +4,10 @@ endpoints behind it."""
 
 import signal
 import socket
-import time
 
 import pytest
 
+from host import wait_for
 from scene import our_flows, shared_lab
 from test_nat import NETWORKS, OUT4, ask, server, underlay
 from traffic import Endpoint, open_socket
@@ -129,6 +129,13 @@ def test_unpublished_is_closed(scene, web):
     assert ask(Node(scene.b), underlay(scene.a, 4), 8080)
 
 
+def asking(host):
+    """How many weft have sent weftd a request that it has not read."""
+    sockets = [line.split() for line in host.sh("ss -Hxnp").splitlines()]
+    return sum(int(sent) > 0 and '(("weft",' in rest[-1]
+               for _, _, _, sent, *rest in sockets)
+
+
 def test_a_port_changes_hands_at_once(scene):
     """Both commands reach the agent in one turn of its loop."""
     a = scene.a
@@ -138,7 +145,7 @@ def test_a_port_changes_hands_at_once(scene):
         asked = []
         for args in (["unpublish", "8092"], ["publish", f"8092:{to}:80"]):
             asked.append(a.popen(["weft", *args]))
-            time.sleep(0.1)
+            wait_for(lambda: asking(a) == len(asked), what="weftd is asked")
         a.kill_weftd(signal.SIGCONT)
         assert [p.wait(10) for p in asked] == [0, 0]
         ip = {"web": scene.web, "beside": scene.beside}[to].ip4

@@ -57,14 +57,14 @@ def test_machine(hosts, monkeypatch):
         assert row["mac"] == MAC and row["network"] == "green"
         assert guest.wait_lease()["ip"] == address(row, 4)
         assert guest.ping(address(far, 4), count=2)
-        assert two.run(["timeout", "5", "busybox", "wget", "-q", "-O", "-",
+        assert two.run(["timeout", "20", "busybox", "wget", "-q", "-O", "-",
                         f"http://{address(row, 4)}/"],
                        netns="red").stdout == "vm1\n"
         assert "TCP will not pass" not in said(one)
         guest._process.terminate()
         wait_for(lambda: guest._process.poll() is not None, 10, "qemu ends")
     wait_for(lambda: "vm1" not in endpoints(one), 5, "it is detached")
-    assert "wf-vm1" not in links(one)
+    wait_for(lambda: "wf-vm1" not in links(one), 5, "and so is its tap")
 
 
 def test_vnet_hdr_is_told(hosts, monkeypatch):

@@ -196,21 +196,22 @@ def test_flows_and_groups_that_lack_come_back(scene):
         a.ovs_ofctl("del-flows", "br-weft", "table=40")
         a.ovs_ofctl("del-groups", "br-weft", "group_id=0x57000064")
     wait_same(a, before)
-    assert scene.a1.pings(scene.b1)
+    wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
+             "they ping again")
 
 
 def test_a_peer_that_left_the_list_meanwhile(scene):
     a, lab = scene.a, scene.lab
+    before = state_of_switch(a)
     lab.write_peers(lab.peers_text()
                     + "\n[peer hostx]\naddress = 192.168.50.201\n")
-    wait_for(lambda: tunnels(a).get("hostx", {}).get("tunnel"), 1,
+    wait_for(lambda: tunnels(a).get("hostx", {}).get("tunnel"), SOON,
              "hostx has a tunnel")
-    before = set(ofports(a))
     with while_down(a):
         lab.write_peers(lab.peers_text())
-    wait_for(lambda: set(ofports(a)) == before - {"vx-hostx"}, SOON,
-             "its tunnel is gone")
-    assert scene.a1.pings(scene.b1)
+    wait_same(a, before)
+    wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
+             "they ping again")
 
 
 def test_a_mass_removal_meanwhile_is_held_back(scene):
@@ -250,7 +251,7 @@ def test_a_peer_that_came_meanwhile(scene):
     wait_for(lambda: tunnels(a).get("hostx", {}).get("tunnel"), SOON,
              "hostx has a tunnel")
     lab.write_peers(lab.peers_text())
-    wait_for(lambda: "hostx" not in tunnels(a), 1, "it is gone")
+    wait_for(lambda: "hostx" not in tunnels(a), SOON, "it is gone")
 
 
 def test_a_network_that_changed_its_vni_meanwhile(scene):
@@ -260,8 +261,9 @@ def test_a_network_that_changed_its_vni_meanwhile(scene):
         lab.write_peers(other)
     wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
              "they ping with the new VNI")
-    assert not [f for f in our_flows(scene.a) if "reg0=0x64" in f]
-    assert str(GROUPS_OURS + 100) not in str(our_groups(scene.a))
+    wait_for(lambda: not [f for f in our_flows(scene.a) if "reg0=0x64" in f]
+             and str(GROUPS_OURS + 100) not in str(our_groups(scene.a)), SOON,
+             "nothing is left of the old one")
     lab.write_peers(lab.peers_text())
     wait_for(lambda: scene.a1.pings(scene.b1, timeout=0.2), SOON,
              "they ping with the old VNI")

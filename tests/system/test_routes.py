@@ -106,7 +106,8 @@ def test_gateway_moves(lab):
         write(lab, *gateways(254), *ROUTES)
         wait_routes(e, defaults(254) | VIA)
     assert not ping.lost
-    assert e.pings("10.1.0.254") and e.pings("fd00:1::fe")
+    wait_for(lambda: e.pings("10.1.0.254") and e.pings("fd00:1::fe"), 5,
+             "the gateway answers")
 
 
 def test_gateway_goes_and_comes(lab):
@@ -169,6 +170,10 @@ def test_what_others_made_stays(lab):
     e.ip("addr", "add", "10.77.0.1/24", "dev", "veth0")
     e.ip("link", "set", "veth0", "up")
     e.ip("link", "set", "veth1", "up")
+    # Their carrier, which comes a moment later, changes routes as well.
+    wait_for(lambda: all(link["operstate"] == "UP" for link in ip_json(
+        e.host, "link", netns=e.netns) if link["ifname"] in (
+            "eth0", "veth0", "veth1")), 5, "the links have a carrier")
     e.ip("route", "add", "10.76.0.0/16", "via", "10.77.0.2", "dev", "veth0",
          "proto", PROTOCOL)         # Not by our link.
     def others():
@@ -237,7 +242,7 @@ def test_link_made_again_has_the_routes_of_now(lab):
     e.host.ip("link", "del", e.port)
     wait_for(lambda: "made again" in reports(e.host)
              and e.row()["state"] == "up", 3, "the link is back")
-    assert ours(e) == defaults(2)
+    wait_routes(e, defaults(2))
     write(lab, *gateways(3))
     wait_routes(e, defaults(3))
 

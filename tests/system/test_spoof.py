@@ -36,6 +36,7 @@ class Scene:
         self.far = Endpoint(b, "far")
         self.victims = [self.near, self.far]
         lab.wait_healthy()
+        lab.settle()
         assert all(self.evil.pings(v) for v in self.victims)
         self._counted = counted(self.evil)
 

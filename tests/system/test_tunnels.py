@@ -75,8 +75,8 @@ def test_a_dead_peer_is_told_and_nobody_else(lab):
         result = a.weft("status", check=False)
         assert result.returncode == 1 and "hostc" in result.stdout
         assert "down" in a.weft("peer", "list").stdout
+    wait_for(lambda: a.weft("status").returncode == 0, 10, "hosta is well")
     lab.wait_healthy()
-    assert a.weft("status").returncode == 0
 
 
 def test_traffic_to_a_peer_without_bfd_is_sent_all_the_same(lab, ends):
@@ -99,11 +99,14 @@ def test_another_udp_port_for_a_pair(make_lab):
     text = lab.peers_text().replace("50.12\n", "50.12\nport = 4790\n")
     lab.write_peers(text)
     for host in lab.hosts[:2]:
-        wait_for(lambda: "4790" in host.ovs_vsctl("show"), 2,
+        wait_for(lambda: "4790" in host.ovs_vsctl("show"), 5,
                  f"{host.name} has a tunnel at port 4790")
     lab.wait_healthy()
+    lab.settle()
     for one, other in ((0, 1), (1, 2), (0, 2)):
-        assert ends[one].pings(ends[other])
+        # BFD may not have noticed yet that the tunnel is another.
+        wait_for(lambda: ends[one].pings(ends[other]), 5,
+                 f"{ends[one]} reaches {ends[other]}")
     size = 1 << 20
     assert transfer(ends[0], ends[1], ends[1].ip4, size) == size
     with Underlay(lab, lab["hosta"]) as plug:
@@ -129,7 +132,7 @@ def test_names_that_do_not_fit_an_interface(make_lab):
         text += f"\n[peer {name}]\naddress = 192.168.50.{201 + i}\n"
     lab.write_peers(text)
     wait_for(lambda: {n: bool(t["tunnel"]) for n, t in tunnels(a).items()}
-             == {"hostb": True, names[0]: True, names[1]: True}, 1,
+             == {"hostb": True, names[0]: True, names[1]: True}, 5,
              "both have tunnels")
     ports = [tunnels(a)[name]["tunnel"] for name in names]
     assert len(set(ports)) == 2
@@ -154,7 +157,7 @@ def test_what_a_peer_makes_a_switch_learn_is_bounded(make_lab):
     lab.write_peers(lab.peers_text() + f"\n[peer bad]\naddress = {bad.address}"
                     "\n")
     a, b = lab.hosts[:2]
-    wait_for(lambda: tunnels(a).get("bad", {}).get("tunnel"), 2,
+    wait_for(lambda: tunnels(a).get("bad", {}).get("tunnel"), 5,
              "bad has a tunnel")
     a1, b1 = Endpoint(a, "a1"), Endpoint(b, "b1")
     limit = constant("LEARN_MAX")
@@ -166,7 +169,7 @@ def test_what_a_peer_makes_a_switch_learn_is_bounded(make_lab):
                / IP(src="10.1.250.250", dst="255.255.255.255")
                / UDP(sport=9, dport=9) / last)
         send_tunnelled(bad, bad.address, a.address, [end])
-        wire.wait(last)
+        wire.wait(last, 1, 20)
         assert len(wire.holding(b"flood")) > limit
     assert len(learned_flows(a)) >= limit, "the flood was one"
     bad_id = interface(a, "vx-bad", "external_ids:weft-peer-id").strip('"')
@@ -174,7 +177,7 @@ def test_what_a_peer_makes_a_switch_learn_is_bounded(make_lab):
             if f.startswith(f"{LEARNED}{int(bad_id):08x},")]
     assert len(mine) == limit
     # Others are learned and reached as ever.
-    assert a1.pings(b1) and b1.pings(a1)
+    wait_for(lambda: a1.pings(b1) and b1.pings(a1), 5, "they are reached")
     assert any(b1.mac in flow for flow in learned_flows(a))
 
 

@@ -106,8 +106,8 @@ def cleanup(host):
     result = host.weft("cleanup", "--yes")
     host._running.pop("weftd", None)
     assert "every trace" in result.stdout
-    wait_for(lambda: not host.is_running("weftd"), 2, "weftd has ended")
-    wait_for(lambda: "br-phy" not in host.ip("link"), 2, "br-phy has gone")
+    wait_for(lambda: not host.is_running("weftd"), 5, "weftd has ended")
+    wait_for(lambda: "br-phy" not in host.ip("link"), 5, "br-phy has gone")
 
 
 def nothing(host):
@@ -176,10 +176,10 @@ def test_all_comes_back(host, between, offload):
     assert merges(host) == offload
     for ip, (valid, preferred) in lifetimes.items():
         valid_now, preferred_now = lifetimes_now[ip]
-        assert valid_now == pytest.approx(valid, abs=5)
-        assert preferred_now == pytest.approx(preferred, abs=5 * bool(
+        assert valid_now == pytest.approx(valid, abs=30)
+        assert preferred_now == pytest.approx(preferred, abs=30 * bool(
             preferred))
-    assert seconds_now == pytest.approx(seconds, abs=5)
+    assert seconds_now == pytest.approx(seconds, abs=30)
 
 
 @pytest.mark.parametrize("between", [nothing, restart_all, reboot])
@@ -222,7 +222,7 @@ def test_the_host_itself_receives_much(host):
     host.wait_healthy()
     assert received(host) == MUCH
     host.sh("ethtool -K eth0 gro on")
-    wait_for(lambda: not merges(host), 2, "it is off again")
+    wait_for(lambda: not merges(host), 5, "it is off again")
     assert received(host) == MUCH
 
 
@@ -257,8 +257,9 @@ def test_a_lease_that_is_renewed(host):
     host.wait_healthy()
     host.ip("addr", "add", "10.77.0.5/24", "brd", "+", "dev", "eth0", "label",
             "eth0:x", "valid_lft", "9000", "preferred_lft", "8000")
-    wait_for(lambda: "valid_lft 9000sec" in host.ovs_vsctl(
-        "get", "bridge", "br-phy", "external_ids:weft-addresses"), 3,
+    # As it is when weftd looks.
+    wait_for(lambda: re.search(r"valid_lft (9000|89\d\d)sec", host.ovs_vsctl(
+        "get", "bridge", "br-phy", "external_ids:weft-addresses")), 3,
         "it is remembered")
     wait_for(lambda: addresses(host) == ([], {}), 3, "it has gone to br-phy")
     restart(host)
@@ -274,6 +275,11 @@ def moved(host, *there):
         for a in addresses(host, "br-phy")[0]))
 
 
+def routes_of_bridge(host):
+    """The routes of br-phy, which come there after the addresses."""
+    return " ".join(host.ip("route", "show", "dev", "br-phy").split())
+
+
 @pytest.fixture
 def plain(make_lab):
     """A host whose NIC has 192.168.50.11/24, for ever, and a default route."""
@@ -287,15 +293,18 @@ def test_an_address_by_hand(plain):
     host = plain
     host.start_weftd()
     host.wait_healthy()
-    host.ip("addr", "add", "10.77.0.7/24", "dev", "eth0")
-    host.ip("route", "add", "10.99.0.0/16", "via", "10.77.0.1", "dev", "eth0")
-    wait_for(lambda: moved(host, "192.168.50.11/24", "10.77.0.7/24"), 5,
+    # In one go: the address alone is taken over a second later.
+    host.run(["ip", "-batch", "-"], stdin="""\
+addr add 10.77.0.7/24 dev eth0
+route add 10.99.0.0/16 via 10.77.0.1 dev eth0
+""")
+    wait_for(lambda: moved(host, "192.168.50.11/24", "10.77.0.7/24")
+             and "via 10.77.0.1" in routes_of_bridge(host), 5,
              "it is on br-phy")
-    assert "via 10.77.0.1" in host.ip("route", "show", "dev", "br-phy")
     restart_switch(host)
-    wait_for(lambda: moved(host, "192.168.50.11/24", "10.77.0.7/24"), 5,
+    wait_for(lambda: moved(host, "192.168.50.11/24", "10.77.0.7/24")
+             and "via 10.77.0.1" in routes_of_bridge(host), 5,
              "it is there again")
-    assert "via 10.77.0.1" in host.ip("route", "show", "dev", "br-phy")
     cleanup(host)
     assert [a["local"] for a in addresses(host)[0]] == ["192.168.50.11",
                                                         "10.77.0.7"]
@@ -313,16 +322,17 @@ def test_another_lease(plain):
     host.ip("route", "add", "10.99.0.0/16", "via", "10.77.0.1", "dev", "eth0")
     host.start_weftd()
     host.wait_healthy()
-    host.ip("addr", "add", "10.78.0.6/24", "dev", "eth0", "valid_lft", "600",
-            "preferred_lft", "500")
-    host.ip("route", "add", "default", "via", "10.78.0.1", "dev", "eth0",
-            "metric", "100")
-    wait_for(lambda: moved(host, "192.168.50.11/24", "10.78.0.6/24"), 5,
-             "it is on br-phy")
-    led = host.ip("route", "show", "dev", "br-phy")
-    assert "10.77.0.1" not in led
-    assert "default via 10.78.0.1 metric 100" in " ".join(led.split())
-    assert "default via 192.168.50.1" in led
+    # Its route finds no room until those of the one before have gone.
+    host.sh("ip addr add 10.78.0.6/24 dev eth0 valid_lft 600 "
+            "preferred_lft 500\n"
+            "until ip route add default via 10.78.0.1 dev eth0 metric 100\n"
+            "do sleep 0.02; done")
+    wait_for(lambda: moved(host, "192.168.50.11/24", "10.78.0.6/24")
+             and "default via 10.78.0.1 metric 100" in routes_of_bridge(host),
+             5, "it is on br-phy")
+    wait_for(lambda: "10.77.0.1" not in routes_of_bridge(host)
+             and "default via 192.168.50.1" in routes_of_bridge(host), 5,
+             "its routes have replaced those of the one before")
     cleanup(host)
     assert [a["local"] for a in addresses(host)[0]] == ["192.168.50.11",
                                                         "10.78.0.6"]
@@ -333,13 +343,14 @@ def test_a_nic_that_is_configured_anew(plain):
     host = plain
     host.start_weftd()
     host.wait_healthy()
-    host.ip("link", "set", "eth0", "down")
-    host.ip("link", "set", "eth0", "up")
-    host.ip("addr", "add", "10.77.0.7/24", "dev", "eth0")
-    host.ip("route", "add", "default", "via", "10.77.0.1", "dev", "eth0")
-    wait_for(lambda: moved(host, "10.77.0.7/24"), 5, "it has replaced all")
-    led = host.ip("route", "show", "dev", "br-phy")
-    assert "192.168.50" not in led and "default via 10.77.0.1" in led
+    host.sh("ip link set eth0 down; ip link set eth0 up\n"
+            "ip addr add 10.77.0.7/24 dev eth0\n"
+            "until ip route add default via 10.77.0.1 dev eth0\n"
+            "do sleep 0.02; done")
+    wait_for(lambda: moved(host, "10.77.0.7/24")
+             and "192.168.50" not in routes_of_bridge(host)
+             and "default via 10.77.0.1" in routes_of_bridge(host), 5,
+             "it has replaced all")
 
 
 def test_a_nic_that_flaps(plain):
@@ -412,18 +423,21 @@ def test_a_dhcp_server_that_gives_another_address(make_lab):
             b.weft("netns", "add", "green")
             a.weft("attach", "red")
             green = address(b.weft_json("attach", "green"), 4)
-            assert a.ping(green, netns="red", count=3)
+
+            def passes():           # Each renewal interrupts for a moment.
+                return a.ping(green, netns="red", count=3)
+            wait_for(passes, 10)
             # Longer than a lease: it was renewed, through br-phy.
             started = time.monotonic()
             wait_for(lambda: time.monotonic() > started + 12, 15, "")
-            assert held() == ["192.168.50.11"]
-            assert a.ping(green, netns="red", count=3)
+            wait_for(lambda: held() == ["192.168.50.11"], 10, "it is held")
+            wait_for(passes, 10)
         with dhcp_server(lab, "192.168.50.77", 600):
             wait_for(lambda: held() == ["192.168.50.77"], 40,
                      "another address")
             lab.write_peers(lab.peers_text().replace("50.11", "50.77"))
             lab.wait_healthy(30)
-            assert a.ping(green, netns="red", count=3)
+            wait_for(passes, 10)
             assert held() == ["192.168.50.77"]
             assert "default via 192.168.50.1" in a.ip(
                 "route", "show", "dev", interface)
@@ -457,7 +471,8 @@ addr add 192.168.50.77/24 dev eth0
                  in a.weft("status", check=False).stdout, 10, "it is said")
         lab.write_peers(lab.peers_text().replace("50.11", "50.77"))
     lab.wait_healthy(20)
-    assert a.ping(green, netns="red", count=3)
+    # Of the tunnels there the switch may yet have to hear.
+    wait_for(lambda: a.ping(green, netns="red", count=3), 10, "packets pass")
 
 
 def test_a_route_of_another_interface_is_in_nobodys_way(make_lab):

@@ -47,7 +47,7 @@ addr change fd50::11/64 dev eth0 preferred_lft 0
     with Underlay(lab, b) as plug:
         for one, other in (ends, ends[::-1]):
             for to in other.ips:
-                assert ping_whole(one.host, one.netns, to, 1430)
+                assert ping_whole(one.host, one.netns, to, 1430, 5)
                 assert not ping_whole(one.host, one.netns, to, 1431, 0.1)
             assert transfer(one, other, other.ip4, 256 << 10) == 256 << 10
         assert outer_pairs(plug) == {(a.address, b.address),
@@ -72,7 +72,8 @@ def test_an_address_that_comes_to_the_nic(make_lab):
     a.kill_vswitchd()               # And br-phy with it.
     a.start_vswitchd()
     lab.wait_healthy(20)
-    assert addresses(a, "br-phy") == [a.address, SECOND]
+    wait_for(lambda: addresses(a, "br-phy") == [a.address, SECOND], 5,
+             "both are there again")
     cleanup(a)
     wait_for(lambda: addresses(a, "eth0") == [SECOND, a.address], 3,
              "the NIC has them as before")
@@ -153,7 +154,7 @@ def test_pairs_of_either_family(make_lab):
     for i, one in enumerate(ends):
         for other in ends[:i] + ends[i + 1:]:
             for to in other.ips:
-                assert ping_whole(one.host, one.netns, to, 1430), (one, to)
+                assert ping_whole(one.host, one.netns, to, 1430, 5), (one, to)
     by = {}
     for host in lab.hosts:
         with Underlay(lab, host) as plug:
@@ -173,6 +174,7 @@ def test_a_peer_by_ipv6_comes_and_goes(make_lab):
     """While it is listed, all endpoints have the lesser MTU."""
     lab = make_lab(2)
     a, b = lab.hosts
+    lab.wait_healthy()              # Never again while the other is listed.
     ends = one_each(lab)
     text = lab.peers_text()
     for more, mtu in (("\n[peer six]\naddress = fd50::99\n", 1430),
@@ -182,7 +184,7 @@ def test_a_peer_by_ipv6_comes_and_goes(make_lab):
             wait_for(lambda: inside(end.host, end.netns)["mtu"] == mtu, 3,
                      f"{end} has an MTU of {mtu}")
         lab.settle()
-        assert ping_whole(a, ends[0].netns, ends[1].ip4, mtu)
+        assert ping_whole(a, ends[0].netns, ends[1].ip4, mtu, 5)
 
 
 def test_one_list_with_both_families(make_lab):
@@ -201,4 +203,5 @@ def test_one_list_with_both_families(make_lab):
                  "list both by the same" in problems(host), 15,
                  f"{host.name} says why it does not hear {other}")
     ends = [Endpoint(host, f"n{host.name}") for host in (a, b)]
+    lab.settle()
     assert ends[0].pings(ends[1]) and ends[1].pings(ends[0])

@@ -16,7 +16,7 @@ subnet = 10.1.0.0/16
 LOSES_ALL = "datapath ovs-system loses all packets that it has no flow for"
 CURE = '"systemctl restart openvswitch-switch" cures it'
 # agent/upcalls.c looks every 5 s, and twice before it compares.
-NOTICES = 20
+NOTICES = 30
 YOUNG = 2                           # Seconds.
 
 

@@ -173,7 +173,13 @@ class Wire:
 
     def send(self, *frames):
         for frame in frames:
-            self._socket.send(bytes(frame))
+            while not self._sends(bytes(frame)):
+                time.sleep(0.001)   # A busy kernel still has those before.
+
+    def _sends(self, data):
+        with contextlib.suppress(BlockingIOError):
+            return self._socket.send(data)
+        return 0
 
     def frames(self):
         """The bytes of all frames so far."""
@@ -285,7 +291,7 @@ class Endpoint:
         server.listen()
         return server
 
-    def connect(self, address, port, timeout=3):
+    def connect(self, address, port, timeout=10):
         client = self.open_socket(socket.AF_INET6 if ":" in address
                                   else socket.AF_INET, socket.SOCK_STREAM)
         client.settimeout(timeout)
@@ -347,6 +353,7 @@ def transfer(sender, receiver, address, size=4 << 20):
 
 
 def send_all(client, size):
+    client.settimeout(30)           # For sendall() as a whole.
     client.sendall(os.urandom(1024) * (size // 1024))
     client.shutdown(socket.SHUT_WR)
 

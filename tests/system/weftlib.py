@@ -40,7 +40,7 @@ def bare(lab):
         names = host.weft("netns", "list").stdout.split()
         if names:
             host.weft("netns", "del", *names)
-        wait_for(lambda: not [n for n in links(host) if n[:3] == "wf-"], 3,
+        wait_for(lambda: not [n for n in links(host) if n[:3] == "wf-"], 10,
                  f"the links of {host.name} are gone")
         forget_packets(host)
 
@@ -123,7 +123,7 @@ def assert_traces(host, before, *netnses):
                    for part in before if before[part] != after[part]]
         assert not differs, "\n".join(differs)
         return True
-    wait_for(same, 1, "nothing is left behind")
+    wait_for(same, 5, "nothing is left behind")
 
 
 def changes(before, after):

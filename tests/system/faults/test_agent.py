@@ -280,14 +280,15 @@ def test_database_on_a_full_disk(world):
             assert text.startswith("endpoint more: the database refuses it: ")
             assert "No space left on device" in text and took < 3 * PATIENCE
             assert "more" not in endpoints(a)
-            assert "wf-more" not in a.ip("-o", "link")
+            wait_for(lambda: "wf-more" not in a.ip("-o", "link"), SOON,
+                     "its link has gone")
             text, took = timed(refused, a, "detach", "extra")
             assert text.startswith("endpoint extra: the database refuses the "
                                    "change: ") and took < 3 * PATIENCE
             assert "tries again" in text
             assert "No space left on device" in problems(a)
             time.sleep(1)
-            assert cpu_ticks(a) - ticks < 30
+            assert cpu_ticks(a) - ticks < 30 * PATIENCE
         wait_for(lambda: "extra" not in endpoints(a), SOON,
                  "the detach is done")
         extra.host.weft("attach", "more", "--network", "blue")
@@ -342,6 +343,7 @@ def test_no_descriptors_left(world):
     a = world.a
     a.stop_weftd()                  # Which may have one free below others, so
     a.start_weftd()                 # that a limit there is below poll()'s.
+    synced(a)                       # All that it opens is open.
     fds = host_fds(a)
     free = next(n for n in range(len(fds) + 1) if n not in fds)
     a.netns("extra")
@@ -351,13 +353,15 @@ def test_no_descriptors_left(world):
             refused(a, "-T", "1", "status")
             ticks = cpu_ticks(a)
             time.sleep(1)
-            assert cpu_ticks(a) - ticks < 8
+            assert cpu_ticks(a) - ticks < 8 * PATIENCE
             for more in range(1, 8):
                 limit(a, "nofile", free + more)
                 attach_or_refuse(a, "extra")
         finally:
             limit(a, "nofile", 1024)
-        a.weft("attach", "extra", "--network", "blue")
+        # The last detach may be still on its way.
+        wait_for(lambda: a.weft("attach", "extra", "--network", "blue"), SOON,
+                 "it goes on")
         a.weft("detach", "extra")
         a.ip("netns", "del", "extra")
         wait_for(lambda: len(host_fds(a)) <= len(fds), SOON,

@@ -17,7 +17,9 @@ from scapy.packet import Raw
 
 from hostileframes import (GATEWAY4, GATEWAY6, GATEWAY_MAC, NUMBER, OTHER_MAC,
                            Forged, Hostile, check_claims, link_local, packed)
+from host import wait_for
 from traffic import Wire
+from world import SOON
 
 FRAMES = int(os.environ.get("WEFT_HOSTILE_FRAMES", 2000))
 BATCH = 50                          # Frames between two markers.
@@ -29,7 +31,8 @@ BLUE = 100
 def evil(world):
     """One more endpoint of blue on hosta."""
     with world.extra(world.a, "evil") as endpoint:
-        assert endpoint.pings(world["hostb/blue1"].endpoint)
+        wait_for(lambda: endpoint.pings(world["hostb/blue1"].endpoint), SOON,
+                 "it is there")
         world.lab.settle()
         yield endpoint
 
@@ -245,5 +248,5 @@ def test_what_follows_a_legal_advertisement_is_looked_at(world, evil):
                     if kind == "NA":
                         # It did go by the same flow.
                         wire = seen.members[world[str(victim)]]
-                        assert len(wire.holding(text + b"good>")) == 3
+                        assert len(wire.wait(text + b"good>", 3)) == 3
     neighbours_are_right(world)

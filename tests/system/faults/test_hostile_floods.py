@@ -17,7 +17,7 @@ from host import PATIENCE, wait_for
 from scene import learned_flows
 from traffic import BROADCAST, Wire, flood
 from weftlib import cpu_ticks
-from world import OUT4
+from world import OUT4, SOON
 
 MACS = int(os.environ.get("WEFT_HOSTILE_MACS", 100000))
 LIMIT = 16384                       # ZONE_LIMIT of agent/zones.h.
@@ -87,7 +87,8 @@ def test_more_connections_than_the_zone_takes(world, evil, kind):
         for pinger in pingers.values():
             pinger.wait_answer(5)
         assert not [f for f in out.frames() if f[26:30] == own]
-        assert world.b.ping(OUT4, "blue1")      # A new one, elsewhere.
+        wait_for(lambda: world.b.ping(OUT4, "blue1"), SOON,
+                 "a new one, elsewhere")
         assert not world.a.ping(OUT4, "blue2")  # Of the same zone.
     world.a.ovs_appctl("dpctl/flush-conntrack", f"zone={ZONE}")
     wait_for(lambda: world.a.ping(OUT4, "blue2"), 5, "a new connection")
@@ -113,13 +114,14 @@ def test_the_agent_is_not_kept_busy(world, evil):
             with contextlib.ExitStack() as stack:
                 with quick("weft attach"):
                     late = stack.enter_context(world.extra(world.a, "late"))
-                assert late.pings(world["hostb/blue1"].endpoint)
+                wait_for(lambda e=late: e.pings(world["hostb/blue1"].endpoint),
+                         SOON, "the new one is heard")
         time.sleep(max(0, begin + 3 - time.monotonic()))
         lasted = time.monotonic() - begin
         share = (cpu_ticks(world.a) - ticks) / 100 / lasted
         assert len(sent) > 2500 * lasted, "not much of a flood"
     print(f"weftd: {share:.1%} of a processor, {len(sent)} frames")
-    assert share < 0.2
+    assert share < 0.2 * PATIENCE
 
 
 @contextlib.contextmanager
@@ -127,4 +129,4 @@ def quick(what):
     started = time.monotonic()
     yield
     took = time.monotonic() - started
-    assert took < PATIENCE, f"{what} took {took:.2f} s"
+    assert took < 3 * PATIENCE, f"{what} took {took:.2f} s"

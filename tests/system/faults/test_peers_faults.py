@@ -124,6 +124,16 @@ def bfd(host, peer):
     return tunnels(host)[peer.name]["bfd"]
 
 
+def wait_told(host, text):
+    """And nothing of hostb, whose BFD may flap for a moment on a machine that
+    stands still."""
+    def told():
+        said = problems(host)
+        assert text in said and "hostb" not in said, said
+        return True
+    wait_for(told, SOON, f"status tells: {text}")
+
+
 def test_partition_of_both_ways_and_of_one(world):
     """Others go on.  Each side tells, with the reason; after it all is as it
     was, which is why nothing is withdrawn for it."""
@@ -136,8 +146,7 @@ def test_partition_of_both_ways_and_of_one(world):
                    "iifname hostc oifname hosta drop"):
             wait_for(lambda: bfd(a, c) != "up" and bfd(c, a) != "up", SOON,
                      "both sides see it")
-            assert "BFD is down to hostc: tunnel packets" in problems(a)
-            assert "hostb" not in problems(a)
+            wait_told(a, "BFD is down to hostc: tunnel packets")
             assert our_flows(a) == flows, "nothing is withdrawn"
     world.check()
     with rules(world.lab, "iifname hosta oifname hostc drop"):
@@ -196,8 +205,7 @@ def test_a_dead_peer_is_noticed_within_300_ms(world):
                                       and told_down(a, c), SOON, "it is told")
                              - since)
                 assert bfd(a, c) != "up"
-                assert "BFD is down to hostc: " in problems(a)
-                assert "hostb" not in problems(a)
+                wait_told(a, "BFD is down to hostc: ")
             finally:
                 c.kill_vswitchd(signal.SIGCONT)
             wait_for(lambda: bfd(a, c) == "up", SOON, "it is back")

@@ -129,6 +129,9 @@ class Walk:
              "delete_flows": 2, "delete_groups": 1, "change_ids": 2,
              "delete_room": 3, "bad_peers": 2, "flush_rules": 1,
              "kill_switch": 0.4, "kill_database": 0.4}
+    # Of an endpoint's row.
+    RECORD = {"weft-ip", "weft-mac", "weft-network", "weft-endpoint",
+              "weft-bridge"}
 
     def step(self):
         names = list(self.STEPS)
@@ -263,13 +266,30 @@ class Walk:
         self.lab.write_peers(text)
         return cut
 
+    def _wait_recorded(self, model):
+        """Until the agent has written again what somebody took from a row: it
+        is the only record, of which the next agent knows."""
+        def recorded():
+            data = json.loads(model.host.ovs_vsctl(
+                "-f", "json", "--columns=name,external_ids", "list",
+                "Interface"))["data"]
+            whole = {name for name, ids in data
+                     if self.RECORD <= {key for key, _ in ids[1]}}
+            lacks = [row["port"] for row in model.endpoints.values()
+                     if row["port"] not in whole]
+            assert not lacks, lacks
+            return True
+        wait_for(recorded, SOON, f"{model.host.name} has all its rows")
+
     def kill_agent(self, model):
+        self._wait_recorded(model)
         model.host.kill_weftd()
         model.host.start_weftd()
         return ""
 
     def stop_agent(self, model):
         """With something that happens while it is away."""
+        self._wait_recorded(model)
         model.host.stop_weftd()
         name = self._a(model)
         how = self.rng.choice(["nothing", "port", "link"])
@@ -340,8 +360,7 @@ class Walk:
         name = self._a(model)
         if name is None:
             return None
-        key = self.rng.choice(["weft-ip", "weft-mac", "weft-network",
-                               "weft-endpoint", "weft-bridge"])
+        key = self.rng.choice(sorted(self.RECORD))
         model.host.run(["ovs-vsctl", "remove", "Interface",
                         model.endpoints[name]["port"], "external_ids", key],
                        check=False)
@@ -359,7 +378,8 @@ class Walk:
             listed = {row["name"] for row in
                       model.client.ask("endpoint/list")}
             return not listed & set(inside)
-        wait_for(gone, SOON, f"what was in {room} is gone: {inside}")
+        # The kernel takes its time to clear a namespace away.
+        wait_for(gone, 4 * SOON, f"what was in {room} is gone: {inside}")
         for name in inside:
             model.forget(name)
         model.host.netns(room)
@@ -474,9 +494,13 @@ class Walk:
                         row["netns"].rpartition("/")[2], socket.AF_INET,
                         socket.SOCK_DGRAM))
                     address = row["ip"][0].partition("/")[0]
-                    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE,
-                                 row["ifname"].encode())
-                    s.bind((address, PORT))
+                    try:
+                        s.setsockopt(socket.SOL_SOCKET,
+                                     socket.SO_BINDTODEVICE,
+                                     row["ifname"].encode())
+                        s.bind((address, PORT))
+                    except OSError as e:    # It is just being made again.
+                        raise AssertionError(f"inside {name}: {e}") from e
                     s.setblocking(False)
                     room = f"{model.host.name} {row['netns']}"
                     sockets[f"{model.host.name}/{name}"] = (

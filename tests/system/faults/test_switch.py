@@ -120,7 +120,7 @@ def test_a_change_is_refused(world):
         a.ovs_ofctl("del-groups", "br-weft")
         detach = a.popen(["weft", "detach", "other"])
         wait_for(lambda: asked(a), SOON, "weftd is asked")
-    assert detach.wait(SOON) == 0
+    assert detach.wait(30) == 0
     assert "refused a change: OFPGMFC_UNKNOWN_GROUP" in a.log()
     a.sh("ip netns del other")
     make_foreign_flows(a)
@@ -186,6 +186,9 @@ def test_emergency_reset(world):
     """It takes fail_mode, mirrors and more from all bridges."""
     a = world.a
     a.ovs_vsctl("emer-reset")
+    wait_for(lambda: a.ovs_vsctl("get-fail-mode", "br-weft").strip()
+             == "secure", SOON, "ours is put right")
+    # Which, as this one, empties the tables: it returns when that is done.
     a.ovs_vsctl("set-fail-mode", "theirs", "secure")
     make_foreign_flows(a)
 

@@ -85,6 +85,7 @@ def test_flows_are_restored_by_somebody_else(world):
     a.start_vswitchd()
     wait_for(lambda: "flow-restore-wait is set" in problems(a), SOON,
              "status tells")
+    wait_for(world._same, SOON, "weftd has put its own there")
     a.run(["sh", "/run/saved"], check=False)
     assert FOREIGN_FLOW.split(",")[0] in str(a.flows())
     assert FOREIGN_FLOW.split(",")[0] in str(a.flows("theirs"))
@@ -175,7 +176,8 @@ def test_attaches_wait_for_the_database(world):
         a.start_ovsdb()
         assert process.wait(30) == 0
         wait_found(a)
-        assert a.ping(world["hosta/blue1"].address(4), "late")
+        wait_for(lambda: a.ping(world["hosta/blue1"].address(4), "late"),
+                 SOON, "it works")
 
 
 # The file.
@@ -243,7 +245,7 @@ def test_the_database_is_emptied_while_the_agent_is_away(world):
     a.sh("echo 0 >/proc/sys/net/ipv4/ip_forward\n"
          "echo 0 >/proc/sys/net/ipv6/conf/all/forwarding")
     a.start_weftd()
-    a.wait_healthy(SOON)
+    a.wait_healthy()
     assert a.weft_json("endpoint", "list") == []
     wait_for(lambda: "wf-" not in a.ip("link"), SOON, "no link is left")
     assert "not in the database any more: removed" in reports(a)

@@ -227,6 +227,7 @@ class World:
         self.stream.__exit__(None, None, None)
         yield
         self.lab.wait_healthy(SOON)
+        self.lab.settle()
         self.stream.__enter__()
         for pinger in self.pingers.values():
             pinger.__enter__()
