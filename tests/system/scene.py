@@ -112,3 +112,10 @@ def flow_ages(host):
             found[match[1] + match[3] + match[4]] = float(match[2])
     assert found
     return found
+
+
+def asking(host):
+    """How many weft have sent weftd a request that it has not read."""
+    sockets = [line.split() for line in host.sh("ss -Hxnp").splitlines()]
+    return sum(int(sent) > 0 and '(("weft",' in rest[-1]
+               for _, _, _, sent, *rest in sockets)

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from host import wait_for
-from scene import our_flows, shared_lab
+from scene import asking, our_flows, shared_lab
 from test_nat import NETWORKS, OUT4, ask, server, underlay
 from traffic import Endpoint, open_socket
 from weftlib import refused
@@ -127,13 +127,6 @@ def test_unpublished_is_closed(scene, web):
     with pytest.raises(OSError):
         ask(Node(scene.b), underlay(scene.a, 4), 8090, timeout=1)
     assert ask(Node(scene.b), underlay(scene.a, 4), 8080)
-
-
-def asking(host):
-    """How many weft have sent weftd a request that it has not read."""
-    sockets = [line.split() for line in host.sh("ss -Hxnp").splitlines()]
-    return sum(int(sent) > 0 and '(("weft",' in rest[-1]
-               for _, _, _, sent, *rest in sockets)
 
 
 def test_a_port_changes_hands_at_once(scene):

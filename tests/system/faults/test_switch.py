@@ -9,8 +9,8 @@ import signal
 import pytest
 
 from host import wait_for
-from scene import (OUR_FLOWS, OURS, our_flows, our_groups, ofports, problems,
-                   reports)
+from scene import (OUR_FLOWS, OURS, asking, our_flows, our_groups, ofports,
+                   problems, reports)
 from world import SOON, foreign, make_foreign_flows, make_theirs1
 
 FOREIGN_TOP = "cookie=0xbad,table=classify,priority=65535"
@@ -105,13 +105,6 @@ def test_groups_and_meters(world):
     make_foreign_flows(a)
 
 
-def asked(host):
-    """Has a weft sent weftd a request that it has not read?"""
-    sockets = [line.split() for line in host.sh("ss -Hxnp").splitlines()]
-    return any(int(sent) and '(("weft",' in rest[-1]
-               for _, _, _, sent, *rest in sockets)
-
-
 def test_a_change_is_refused(world):
     """A group goes while the agent is about to take a bucket from it."""
     a = world.a
@@ -119,7 +112,7 @@ def test_a_change_is_refused(world):
     with frozen(a):
         a.ovs_ofctl("del-groups", "br-weft")
         detach = a.popen(["weft", "detach", "other"])
-        wait_for(lambda: asked(a), SOON, "weftd is asked")
+        wait_for(lambda: asking(a), SOON, "weftd is asked")
     assert detach.wait(30) == 0
     assert "refused a change: OFPGMFC_UNKNOWN_GROUP" in a.log()
     a.sh("ip netns del other")
