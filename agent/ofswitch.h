@@ -12,8 +12,8 @@
  * else has changed flows of ours (a flow monitor tells), everything is read
  * back and compared with everything that is wanted; what is right stays
  * untouched, what lacks goes in and what is stale goes out in one bundle.  Only
- * what another version left in tables that there are no more goes out a second
- * later. */
+ * what another version left in tables that there are no more goes out some
+ * seconds later. */
 
 #include "dp-packet.h"
 #include "openvswitch/list.h"

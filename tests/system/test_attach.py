@@ -7,8 +7,8 @@ import re
 import pytest
 
 from lab import wait_for
-from weftlib import (LEARNED, address, assert_pings, assert_traces, attach,
-                     attach_again, endpoints, inside, ip_json,
+from weftlib import (address, assert_pings, assert_traces, attach,
+                     attach_again, endpoints, flows, inside, ip_json,
                      lab_fixture, links, refused, rows, traces)
 
 shared = lab_fixture()
@@ -247,7 +247,7 @@ def test_names_up_to_the_limit(hosts):
 
 def state(host, netns, ifname="eth0"):
     return (rows(host), links(host), inside(host, netns, ifname),
-            [flow for flow in host.flows() if LEARNED not in flow])
+            flows(host))
 
 
 def test_repeat_changes_nothing(hosta):

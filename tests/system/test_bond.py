@@ -115,7 +115,7 @@ def test_the_mtu_is_that_of_the_bond(scene):
         a.ip("link", "set", "bond0", "mtu", str(mtu))
         wait_for(lambda: inside(a, red.netns)["mtu"] == mtu - 50, 5,
                  "the endpoint's MTU follows")
-        assert ping_whole(a, red.netns, scene.green.ip4, mtu - 50, 5)
+        assert ping_whole(a, red.netns, scene.green.ip4, mtu - 50)
 
 
 def test_both_nics_are_lost(scene):

@@ -36,7 +36,7 @@ def assert_whole(ends, mtu):
     """Packets of that size pass in one piece, and TCP with them."""
     for one, other in (ends, ends[::-1]):
         for to in other.ips:
-            assert ping_whole(one.host, one.netns, to, mtu, 5), (mtu, one, to)
+            assert ping_whole(one.host, one.netns, to, mtu), (mtu, one, to)
             assert not ping_whole(one.host, one.netns, to, mtu + 1, 0.1)
         assert transfer(one, other, other.ip4, SIZE) == SIZE
 
@@ -69,11 +69,11 @@ def test_an_underlay_that_carries_less_than_the_nics(make_lab):
     # All seems well: BFD is up, and small packets pass.
     a.wait_healthy()
     assert ends[0].pings(ends[1]) and ends[1].pings(ends[0])
-    assert not ping_whole(a, ends[0].netns, ends[1].ip4, LARGE - 50)
+    assert not ping_whole(a, ends[0].netns, ends[1].ip4, LARGE - 50, 1)
     # The same between the hosts, without Weft: that is to be seen first.
-    assert ping_whole(a, None, b.address, USUAL, 5)
-    assert not ping_whole(a, None, b.address, USUAL + 1)
-    assert not ping_whole(a, None, b.address, LARGE)
+    assert ping_whole(a, None, b.address, USUAL)
+    assert not ping_whole(a, None, b.address, USUAL + 1, 1)
+    assert not ping_whole(a, None, b.address, LARGE, 1)
     set_mtu(lab, USUAL)
     wait_mtu(ends, USUAL - 50)
     assert_whole(ends, USUAL - 50)
@@ -92,14 +92,14 @@ def test_an_underlay_that_comes_to_carry_less(make_lab):
     wait_mtu(ends, LARGE - 50)
     assert_whole(ends, LARGE - 50)
     narrow(lab)
-    assert not ping_whole(a, ends[0].netns, ends[1].ip4, USUAL - 49)
+    assert not ping_whole(a, ends[0].netns, ends[1].ip4, USUAL - 49, 1)
     small = Endpoint(a, "small", "blue", "--mtu", str(USUAL - 50))
     lab.settle()
     # TCP takes the lesser of the two; the other end's packets are as large
     # as ever.
     for one, other in ((small, ends[1]), (ends[1], small)):
         assert transfer(one, other, other.ip4, SIZE) == SIZE
-    assert ping_whole(a, small.netns, ends[1].ip4, USUAL - 50, 5)
-    assert not ping_whole(b, ends[1].netns, small.ip4, USUAL - 49)
+    assert ping_whole(a, small.netns, ends[1].ip4, USUAL - 50)
+    assert not ping_whole(b, ends[1].netns, small.ip4, USUAL - 49, 1)
     narrow(lab, LARGE)
     assert_whole(ends, LARGE - 50)

@@ -10,7 +10,7 @@ OVERHEAD = {"ipv4": 50, "ipv6": 70}
 HEADERS = {4: 20 + 8, 6: 40 + 8}        # Of an echo.
 
 
-def ping_whole(host, netns, to, size, wait=1):
+def ping_whole(host, netns, to, size, wait=5):
     """Whether an echo whose packet has 'size' bytes passes in one piece."""
     data = size - HEADERS[6 if ":" in to else 4]
     return host.run(["ping", "-n", "-c1", "-W", wait, "-M", "do", "-s", data,
@@ -37,7 +37,7 @@ def test_mtu_follows_the_underlay(make_lab, underlay, mtu):
     with lab.underlay.capture("underlay", fragments) as seen:
         for version in (4, 6):
             to = address(there, version)
-            assert ping_whole(a, "red", to, wanted, 5), f"{wanted} to {to}"
+            assert ping_whole(a, "red", to, wanted), f"{wanted} to {to}"
             assert not ping_whole(a, "red", to, wanted + 1, 0.1)
     assert not any(seen), "the underlay has to cut packets"
 
@@ -52,7 +52,7 @@ def test_mtu_follows_a_change_of_the_underlay(lab):
              what="the endpoint has the new MTU")
     lab.wait_healthy()
     lab.settle()
-    assert ping_whole(a, "red", address(there, 4), 1350, 5)
+    assert ping_whole(a, "red", address(there, 4), 1350)
     assert inside(a, "fixed")["mtu"] == 1300
     attach(a, "green")
     assert inside(a, "green")["mtu"] == 1350

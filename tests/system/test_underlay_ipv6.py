@@ -47,7 +47,7 @@ addr change fd50::11/64 dev eth0 preferred_lft 0
     with Underlay(lab, b) as plug:
         for one, other in (ends, ends[::-1]):
             for to in other.ips:
-                assert ping_whole(one.host, one.netns, to, 1430, 5)
+                assert ping_whole(one.host, one.netns, to, 1430)
                 assert not ping_whole(one.host, one.netns, to, 1431, 0.1)
             assert transfer(one, other, other.ip4, 256 << 10) == 256 << 10
         assert outer_pairs(plug) == {(a.address, b.address),
@@ -154,7 +154,7 @@ def test_pairs_of_either_family(make_lab):
     for i, one in enumerate(ends):
         for other in ends[:i] + ends[i + 1:]:
             for to in other.ips:
-                assert ping_whole(one.host, one.netns, to, 1430, 5), (one, to)
+                assert ping_whole(one.host, one.netns, to, 1430), (one, to)
     by = {}
     for host in lab.hosts:
         with Underlay(lab, host) as plug:
@@ -184,7 +184,7 @@ def test_a_peer_by_ipv6_comes_and_goes(make_lab):
             wait_for(lambda: inside(end.host, end.netns)["mtu"] == mtu, 3,
                      f"{end} has an MTU of {mtu}")
         lab.settle()
-        assert ping_whole(a, ends[0].netns, ends[1].ip4, mtu, 5)
+        assert ping_whole(a, ends[0].netns, ends[1].ip4, mtu)
 
 
 def test_one_list_with_both_families(make_lab):

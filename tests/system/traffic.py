@@ -267,6 +267,12 @@ class Endpoint:
         return all(self.host.ping(ip, self.netns, count, timeout)
                    for ip in ips)
 
+    def hops(self, address):
+        """Who answers on the way there, by traceroute; "*" who does not."""
+        out = self.host.run(["traceroute", "-n", "-q", "1", "-w", "2",
+                             address], netns=self.netns).stdout
+        return [line.split()[1] for line in out.splitlines()[1:]]
+
     def pinger(self, address, **options):
         return Pinger(self.host, address, self.netns, **options)
 

@@ -12,9 +12,7 @@ import pytest
 
 from conftest import BUILD
 from lab import Lab, wait_for
-
-# The flows that the switch makes by itself, and drops again.
-LEARNED = "cookie=0x57460005"
+from scene import LEARNED
 
 
 def lab_fixture(**options):
@@ -102,12 +100,17 @@ def rows(host):
                           "external_ids,options", "list", "interface")
 
 
+def flows(host):
+    """Those that the switch has not learned."""
+    return sorted(f for f in host.flows() if LEARNED not in f)
+
+
 def traces(host, *netnses):
     """All that an endpoint could leave something in."""
     return {
         "links": links(host),
         "rows": rows(host),
-        "flows": sorted(f for f in host.flows() if LEARNED not in f),
+        "flows": flows(host),
         "groups": sorted(host.ovs_ofctl("--names", "dump-groups", "br-weft")
                          .splitlines()),
         "endpoints": host.weft_json("endpoint", "list"),
