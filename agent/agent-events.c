@@ -8,6 +8,7 @@
 #include "agent/mtu.h"
 #include "agent/networks.h"
 #include "overlay/compile.h"
+#include "overlay/ifname.h"
 #include "packets.h"
 #include "timeval.h"
 #include "util.h"
@@ -29,10 +30,31 @@ bridge_changed(void *a_)
     }
 }
 
+/* Is it a port of ours whose row says now that it is something else, or
+ * nothing that can be read?  Then it is written again. */
+static bool
+is_mistaken(struct agent *a, const struct switchdb_port *port)
+{
+    bool is_tunnel = !strncmp(port->name, IFNAME_TUNNEL_PREFIX,
+                              strlen(IFNAME_TUNNEL_PREFIX));
+    return ((port->kind != SWITCHDB_ENDPOINT
+             && endpoints_port_broken(a->endpoints, port->name))
+            || (port->kind != SWITCHDB_TUNNEL && is_tunnel
+                && tunnels_port_broken(a->tunnels, port->name))
+            || (port->kind != SWITCHDB_EXTERNAL
+                && external_port_broken(a->external, port->name)));
+}
+
 static void
 port_changed(const struct switchdb_port *port, void *a_)
 {
     struct agent *a = a_;
+    if (port->ofport && a->connecting && !ofswitch_connected(a->sw)) {
+        ofswitch_connect(a->sw);    /* vswitchd is back. */
+    }
+    if (is_mistaken(a, port)) {
+        return;
+    }
     switch (port->kind) {
     case SWITCHDB_ENDPOINT:
         endpoints_port_changed(a->endpoints, port);
@@ -46,16 +68,9 @@ port_changed(const struct switchdb_port *port, void *a_)
         external_port_changed(a->external, port);
         break;
     case SWITCHDB_BROKEN:
-        if (!endpoints_port_broken(a->endpoints, port->name)
-            && !tunnels_port_broken(a->tunnels, port->name)
-            && !external_port_broken(a->external, port->name)) {
-            agent_report(a, "port %s has external_ids that are not whole: "
-                         "left alone", port->name);
-        }
+        agent_report(a, "port %s has external_ids that are not whole: left "
+                     "alone", port->name);
         break;
-    }
-    if (port->ofport && a->connecting && !ofswitch_connected(a->sw)) {
-        ofswitch_connect(a->sw);    /* vswitchd is back. */
     }
 }
 
@@ -63,10 +78,10 @@ static void
 port_gone(const struct switchdb_port *port, void *a_)
 {
     struct agent *a = a_;
-    if (port->kind == SWITCHDB_ENDPOINT) {
-        endpoints_port_gone(a->endpoints, port);
+    if (endpoints_find_port(a->endpoints, port->name)) {
+        endpoints_port_gone(a->endpoints, port);    /* Whatever it says. */
     } else if (port->kind == SWITCHDB_EXTERNAL) {
-        external_port_gone(a->external);
+        external_port_gone(a->external, port);
     } else if (port->kind == SWITCHDB_TUNNEL && !a->leaving) {
         tunnels_port_gone(a->tunnels, port);
     }

@@ -292,26 +292,62 @@ attachment_update_share(struct endpoints *e, struct attachment *a)
     plan_finish(&now);
 }
 
-/* Somebody changed the row.  What is attached is what was asked for, so it is
- * put right. */
+/* Its row is not what was written, or is to be another: from here on it is
+ * written again.  False if that is so already, or if one is on its way, which
+ * is compared when it is there. */
+static bool
+write_again(struct endpoints *e, struct attachment *a)
+{
+    bool on_its_way = (hmapx_contains(&e->written, a)
+                       || hmapx_contains(&e->inflight, a));
+    switch (a->state) {
+    case S_PORT:
+    case S_FLOWS:
+    case S_UP:
+        a->state = S_NEW;
+        break;
+    case S_WRITING:
+    case S_CLOSING:
+        if (on_its_way) {
+            return false;
+        }
+        a->state = a->state == S_WRITING ? S_NEW : S_CLOSE;
+        break;
+    case S_CLAIM:
+    case S_NEW:
+    case S_CLOSE:
+    case S_OPEN:
+    case S_LEAVING:
+        return false;
+    }
+    hmapx_add(&e->todo, a);
+    return true;
+}
+
+/* What is attached is what was asked for, so the row is put right. */
 void
 attachment_rewrite(struct endpoints *e, struct attachment *a)
 {
-    if (a->state == S_PORT || a->state == S_FLOWS || a->state == S_UP) {
+    if (write_again(e, a)) {
         e->ops->report(e->aux, "endpoint %s: port %s was changed: put right",
                        a->ep.name, a->ep.port);
-        attachment_write(e, a);
     }
 }
 
-/* What is already on its way is compared when it is there. */
 void
 attachment_write(struct endpoints *e, struct attachment *a)
 {
-    if (a->state == S_PORT || a->state == S_FLOWS || a->state == S_UP) {
-        a->state = S_NEW;
-        hmapx_add(&e->todo, a);
-    }
+    (void) write_again(e, a);
+}
+
+void
+attachment_row_gone(struct endpoints *e, struct attachment *a)
+{
+    e->ops->report(e->aux, "endpoint %s: port %s was deleted: made again",
+                   a->ep.name, a->ep.port);
+    a->state = (a->state == S_CLOSE || a->state == S_CLOSING ? S_CLOSE
+                : S_NEW);
+    hmapx_add(&e->todo, a);
 }
 
 /* From S_PORT on when all is there. */
@@ -367,12 +403,14 @@ attachment_finish_leaving(struct endpoints *e, struct attachment *a)
         || hmapx_contains(&e->inflight, a)) {
         return;
     }
-    if (a->ifindex) {
+    if (a->ifindex || a->announced) {
         int64_t cfg = switchdb_cfg(e->db);
-        bool open = cfg > switchdb_cfg_done(e->db)
-                    && ofswitch_connected(e->sw);
+        bool open = cfg > switchdb_cfg_done(e->db);
         retired_add(&e->retired, a->ep.port, a->ifindex,
                     open ? cfg : INT64_MIN);
+    }
+    if (!ofswitch_connected(e->sw)) {
+        retired_hurry(&e->retired); /* It may never look. */
     }
     attachment_destroy(e, a);
     settle_conflicts(e);
@@ -511,9 +549,6 @@ attachment_check_link(struct endpoints *e, struct attachment *a)
     }
     remove_rest(e, a);
     a->ifindex = 0;
-    if (a->state == S_NEW) {
-        return;                     /* It is made before the row is written. */
-    }
     if (!a->ep.tap && !netns_is_there(a)) {
         e->ops->report(e->aux, "endpoint %s: its namespace %s has gone: "
                        "detached", a->ep.name, a->ep.netns);

@@ -29,6 +29,7 @@
  *                                     row as it was   vswitchd has let go;
  *                                                     link made
  *
+ * A row that is deleted or changed in S_CLOSING is written as S_CLOSE has it.
  * Any of them goes to S_LEAVING by detach, by a failed attach, or when the
  * namespace has gone.  Flows go first, so that traffic stops at once; then the
  * row, and with it the attachment; the link and the port's name stay retired
@@ -159,6 +160,8 @@ void attachment_update_share(struct endpoints *, struct attachment *);
 void attachment_rewrite(struct endpoints *, struct attachment *);
 /* We changed it. */
 void attachment_write(struct endpoints *, struct attachment *);
+/* Its row is not there: makes it again. */
+void attachment_row_gone(struct endpoints *, struct attachment *);
 /* From S_PORT on, when all is there. */
 void attachment_advance(struct endpoints *, struct attachment *);
 

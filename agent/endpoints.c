@@ -130,6 +130,10 @@ endpoints_set_mtu(struct endpoints *e, int mtu)
 void
 endpoints_sweep(struct endpoints *e)
 {
+    int64_t cfg = switchdb_cfg(e->db);
+    if (cfg > switchdb_cfg_done(e->db)) {
+        retired_add_all(&e->retired, cfg);
+    }
     struct sset ports = SSET_INITIALIZER(&ports);
     struct shash_node *node;
     SHASH_FOR_EACH (node, &e->by_name) {
@@ -168,7 +172,8 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
     if (a->state == S_WRITING) {
         a->state = S_PORT;
     }
-    if (!endpoint_equal(&a->ep, &port->endpoint) || port->drifted) {
+    if (!endpoint_equal(&a->ep, &port->endpoint) || port->drifted
+        || (a->state == S_CLOSING && !port->reopening)) {
         attachment_rewrite(e, a);
     }
     ofp_port_t ofport = port->reopening ? 0 : port->ofport;
@@ -183,7 +188,7 @@ endpoints_port_changed(struct endpoints *e, const struct switchdb_port *port)
         attachment_set_problem(a, port->error && !port->reopening
                     ? xasprintf("the switch: %s", port->error) : NULL);
     }
-    if (a->state == S_CLOSING && port->reopening && !port->ofport) {
+    if (a->state == S_CLOSING && port->let_go) {
         attachment_make_link(e, a);
         if (a->state == S_CLOSING) {
             a->state = S_OPEN;
@@ -216,10 +221,7 @@ endpoints_port_gone(struct endpoints *e, const struct switchdb_port *port)
     if (a->state == S_LEAVING) {
         attachment_finish_leaving(e, a);
     } else {
-        e->ops->report(e->aux, "endpoint %s: port %s was deleted: made again",
-                       a->ep.name, a->ep.port);
-        a->state = S_NEW;
-        hmapx_add(&e->todo, a);
+        attachment_row_gone(e, a);
     }
 }
 
@@ -291,7 +293,11 @@ endpoints_run(struct endpoints *e)
 static void
 compose_new(struct endpoints *e, struct attachment *a, bool hold)
 {
-    if (hold || retired_contains(&e->retired, a->ep.port)) {
+    bool retired = retired_contains(&e->retired, a->ep.port);
+    attachment_set_problem(a, retired
+                           ? xstrdup("the switch has not let go yet of what "
+                                     "had this port") : NULL);
+    if (hold || retired) {
         hmapx_add(&e->todo, a);     /* An event, or the gathering, wakes. */
         return;
     }
@@ -304,7 +310,7 @@ compose_new(struct endpoints *e, struct attachment *a, bool hold)
         return;
     }
     gather_opening(&e->gather, a, time_msec());
-    switchdb_put_endpoint(e->db, &a->ep);
+    switchdb_put_endpoint(e->db, &a->ep, true);
     hmapx_add(&e->written, a);
     a->state = S_WRITING;
 }
@@ -326,12 +332,12 @@ endpoints_compose(struct endpoints *e)
             compose_new(e, a, hold);
             break;
         case S_CLOSE:
-            switchdb_close_port(e->db, a->ep.port);
+            switchdb_put_endpoint(e->db, &a->ep, false);
             hmapx_add(&e->written, a);
             a->state = S_CLOSING;
             break;
         case S_OPEN:
-            switchdb_open_port(e->db, a->ep.port);
+            switchdb_put_endpoint(e->db, &a->ep, true);
             hmapx_add(&e->written, a);
             a->state = S_PORT;
             break;
@@ -412,12 +418,19 @@ endpoints_txn_done(struct endpoints *e, bool success, const char *error)
             continue;
         }
         /* Ordinarily the row's change has told already; not if the row was
-         * what it should be: an agent that is gone may have written it. */
-        if (port && (a->state == S_WRITING || a->state == S_CLOSING)) {
-            endpoints_port_changed(e, port);
-        } else if (a->state == S_LEAVING) {
+         * what it should be: an agent that is gone may have written it.  Or
+         * somebody has been at it since. */
+        if (a->state == S_LEAVING) {
             a->row = port != NULL;
             attachment_finish_leaving(e, a);
+        } else if (a->state == S_WRITING || a->state == S_CLOSING) {
+            if (!port) {
+                attachment_row_gone(e, a);
+            } else if (port->kind != SWITCHDB_ENDPOINT) {
+                attachment_rewrite(e, a);
+            } else {
+                endpoints_port_changed(e, port);
+            }
         }
     }
 }

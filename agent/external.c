@@ -45,6 +45,7 @@ struct external {
     int mtu;                        /* 0: not known. */
     int ifindex, host_ifindex;      /* Of the two ends; 0: none. */
     ofp_port_t ofport;
+    bool opened;                    /* vswitchd has had the link open. */
     bool drifted;                   /* Somebody changed the row. */
     int64_t gone_cfg;               /* vswitchd must have come so far before
                                      * the link is touched again. */
@@ -78,7 +79,7 @@ static void note_before(struct external *);
 static void parse_settings(const char *text, struct smap *);
 static char *format_settings(const struct smap *);
 static void set_problem(struct external *, char *problem);
-static void write_row(struct external *);
+static void write_row(struct external *, bool open);
 
 struct external *
 external_create(const char *bridge, struct switchdb *db,
@@ -208,6 +209,7 @@ external_port_changed(struct external *x, const struct switchdb_port *port)
         x->ofport = ofport;
         x->ops->changed(x->aux);
     }
+    x->opened = x->opened || ofport;
 }
 
 bool
@@ -222,8 +224,11 @@ external_port_broken(struct external *x, const char *port)
 }
 
 void
-external_port_gone(struct external *x)
+external_port_gone(struct external *x, const struct switchdb_port *port)
 {
+    if (strcmp(port->name, x->port)) {
+        return;
+    }
     if (x->ofport) {
         x->ofport = 0;
         x->ops->changed(x->aux);
@@ -231,7 +236,9 @@ external_port_gone(struct external *x)
     if (x->state != S_ABSENT && is_wanted(x)) {
         x->ops->report(x->aux, "port %s was deleted: made again", x->port);
     }
-    x->state = S_ABSENT;
+    if (x->state != S_CLOSE || !is_wanted(x)) {
+        x->state = S_ABSENT;
+    }
     x->gone_cfg = switchdb_cfg(x->db);
     x->dirty = true;
 }
@@ -295,8 +302,11 @@ external_compose(struct external *x)
     if (!x->known) {
         return;
     } else if (!is_wanted(x)) {
-        if (x->state != S_ABSENT) {
+        if (switchdb_find_port(x->db, x->port)) {
             switchdb_del_port(x->db, x->port);
+        } else if (x->state != S_ABSENT) {
+            x->state = S_ABSENT;
+            x->dirty = true;
         }
         return;
     }
@@ -306,7 +316,11 @@ external_compose(struct external *x)
             break;
         }
         find_link(x);
-        if (!x->ifindex) {
+        if (!x->ifindex && x->opened) {
+            x->state = S_CLOSE;
+            compose_reopening(x);
+            break;
+        } else if (!x->ifindex) {
             char *error = make_link(x);
             set_problem(x, error);
             if (error) {
@@ -315,14 +329,14 @@ external_compose(struct external *x)
             }
         }
         note_before(x);
-        write_row(x);
+        write_row(x, true);
         break;
     case S_CLOSE:
         compose_reopening(x);
         break;
     case S_PORT:
         if (x->drifted) {
-            write_row(x);
+            write_row(x, true);
         } else if (x->ifindex) {
             compose_reopening(x);
         }
@@ -336,14 +350,13 @@ static void
 compose_reopening(struct external *x)
 {
     const struct switchdb_port *port = switchdb_find_port(x->db, x->port);
-    if (!port) {
+    if (x->state == S_CLOSE && !(port && port->reopening)) {
+        write_row(x, false);
+        return;
+    } else if (!port) {
         return;                     /* It has gone: external_port_gone(). */
     }
-    if (x->state == S_CLOSE && !port->reopening) {
-        switchdb_close_port(x->db, x->port);
-        return;
-    }
-    if (x->state == S_CLOSE && !port->ofport) {
+    if (x->state == S_CLOSE && port->let_go) {
         char *error = make_link(x);
         set_problem(x, error);
         if (error) {
@@ -354,7 +367,7 @@ compose_reopening(struct external *x)
         x->dirty = true;
     }
     if (x->state == S_PORT && port->reopening) {
-        switchdb_open_port(x->db, x->port);
+        write_row(x, true);
     }
 }
 
@@ -395,10 +408,10 @@ external_cleanup(struct external *x)
 }
 
 static void
-write_row(struct external *x)
+write_row(struct external *x, bool open)
 {
     char *settings = format_settings(&x->before);
-    switchdb_put_external(x->db, x->port, x->link, settings);
+    switchdb_put_external(x->db, x->port, x->link, settings, open);
     free(settings);
 }
 
@@ -482,6 +495,7 @@ remove_host_side(struct external *x)
     if (x->ifindex) {
         (void) rtnl_link_del(kernel_rtnl(x->kernel), x->ifindex);
         x->ifindex = x->host_ifindex = 0;
+        x->opened = false;
         char *error = firewall_run(EXTERNAL_RULES_NONE);
         if (error) {
             VLOG_WARN("%s", error);

@@ -46,7 +46,7 @@ void external_set_publishes(struct external *,
 void external_set_list(struct external *, const struct peerlist *list);
 
 void external_port_changed(struct external *, const struct switchdb_port *);
-void external_port_gone(struct external *);
+void external_port_gone(struct external *, const struct switchdb_port *);
 /* Its row is not what was written.  Returns whether it is this one's. */
 bool external_port_broken(struct external *, const char *port);
 void external_link_changed(struct external *, const struct rtnl_link *);

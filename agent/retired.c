@@ -17,6 +17,7 @@ void
 retired_init(struct retired *r, struct reaper *reaper)
 {
     shash_init(&r->links);
+    r->all_until = INT64_MIN;
     r->reaper = reaper;
 }
 
@@ -30,19 +31,30 @@ retired_destroy(struct retired *r)
 void
 retired_add(struct retired *r, const char *port, int ifindex, int64_t cfg)
 {
-    if (cfg == INT64_MIN) {
-        reaper_add(r->reaper, ifindex);
-        return;
-    }
     struct retired_link *link = xmalloc(sizeof *link);
     *link = (struct retired_link) { ifindex, cfg };
-    free(shash_replace(&r->links, port, link));
+    if (cfg == INT64_MIN) {
+        give_to_reaper(r, link);
+        free(link);
+    } else {
+        struct retired_link *old = shash_replace(&r->links, port, link);
+        if (old) {
+            give_to_reaper(r, old);
+            free(old);
+        }
+    }
+}
+
+void
+retired_add_all(struct retired *r, int64_t cfg)
+{
+    r->all_until = cfg;
 }
 
 bool
 retired_contains(const struct retired *r, const char *port)
 {
-    return shash_find(&r->links, port) != NULL;
+    return r->all_until != INT64_MIN || shash_find(&r->links, port);
 }
 
 bool
@@ -54,6 +66,9 @@ retired_is_empty(const struct retired *r)
 void
 retired_done(struct retired *r, int64_t cfg)
 {
+    if (r->all_until <= cfg) {
+        r->all_until = INT64_MIN;
+    }
     struct shash_node *node;
     SHASH_FOR_EACH_SAFE (node, &r->links) {
         struct retired_link *link = node->data;

@@ -13,6 +13,7 @@
 
 struct retired {
     struct shash links;             /* Of struct retired_link, by port. */
+    int64_t all_until;              /* Of a configuration; INT64_MIN: none. */
     struct reaper *reaper;
 };
 
@@ -20,8 +21,11 @@ void retired_init(struct retired *, struct reaper *);
 void retired_destroy(struct retired *);         /* The reaper gets all. */
 
 /* 'cfg' is vswitchd's configuration without the port; INT64_MIN: it has let
- * go already. */
+ * go already.  'ifindex' may be 0: there is only the name. */
 void retired_add(struct retired *, const char *port, int ifindex, int64_t cfg);
+/* No name may be used until 'cfg': of those that were before it is not known
+ * what they were. */
+void retired_add_all(struct retired *, int64_t cfg);
 bool retired_contains(const struct retired *, const char *port);
 bool retired_is_empty(const struct retired *);
 

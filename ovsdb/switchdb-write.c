@@ -151,7 +151,8 @@ switchdb_del_bridge(struct switchdb *db, const char *name)
 }
 
 void
-switchdb_put_endpoint(struct switchdb *db, const struct endpoint *ep)
+switchdb_put_endpoint(struct switchdb *db, const struct endpoint *ep,
+                      bool open)
 {
     const struct ovsrec_bridge *br = switchdb_find_bridge(db, db->bridge);
     if (!br) {
@@ -161,7 +162,7 @@ switchdb_put_endpoint(struct switchdb *db, const struct endpoint *ep)
     const struct ovsrec_interface *iface = get_interface(db, br, ep->port);
     struct smap ids = SMAP_INITIALIZER(&ids);
     row_of_endpoint(ep, db->bridge, &ids);
-    ovsrec_interface_set_type(iface, "");
+    ovsrec_interface_set_type(iface, open ? "" : SWITCHPORT_TYPE_CLOSED);
     ovsrec_interface_set_external_ids(iface, &ids);
     smap_destroy(&ids);
 }
@@ -192,7 +193,7 @@ switchdb_put_tunnel(struct switchdb *db, const struct tunnel *t)
 
 void
 switchdb_put_external(struct switchdb *db, const char *name, const char *link,
-                      const char *settings)
+                      const char *settings, bool open)
 {
     const struct ovsrec_bridge *br = switchdb_find_bridge(db, db->bridge);
     if (!br) {
@@ -204,7 +205,7 @@ switchdb_put_external(struct switchdb *db, const char *name, const char *link,
     smap_add(&ids, "weft-bridge", db->bridge);
     smap_add(&ids, "weft-external", link);
     smap_add(&ids, "weft-settings", settings);
-    ovsrec_interface_set_type(iface, "");
+    ovsrec_interface_set_type(iface, open ? "" : SWITCHPORT_TYPE_CLOSED);
     ovsrec_interface_set_external_ids(iface, &ids);
     smap_destroy(&ids);
 }
@@ -223,25 +224,5 @@ switchdb_del_port(struct switchdb *db, const char *name)
         db->txn_wrote = true;
         ovsrec_bridge_update_ports_delvalue(br, port);
         db->txn_deletes = true;
-    }
-}
-
-void
-switchdb_close_port(struct switchdb *db, const char *name)
-{
-    const struct ovsrec_interface *iface = switchdb_find_interface(db, name);
-    if (iface) {
-        db->txn_wrote = true;
-        ovsrec_interface_set_type(iface, SWITCHPORT_TYPE_CLOSED);
-    }
-}
-
-void
-switchdb_open_port(struct switchdb *db, const char *name)
-{
-    const struct ovsrec_interface *iface = switchdb_find_interface(db, name);
-    if (iface) {
-        db->txn_wrote = true;
-        ovsrec_interface_set_type(iface, "");
     }
 }

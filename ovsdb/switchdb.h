@@ -39,7 +39,9 @@ struct switchdb_port {
     ofp_port_t ofport;              /* 0: none yet. */
     char *error;                    /* What vswitchd says; NULL if nothing. */
     int ifindex;                    /* What vswitchd has open; 0: nothing. */
-    bool reopening;                 /* See switchdb_close_port(). */
+    bool reopening;                 /* It is one that cannot be opened. */
+    bool let_go;                    /* And vswitchd, which has looked, has
+                                     * nothing open for it. */
     bool drifted;                   /* Its row is not what switchdb_put_*()
                                      * writes, but for external_ids. */
     enum switchdb_bfd bfd;
@@ -134,26 +136,24 @@ void switchdb_put_bridge(struct switchdb *, const char *host,
 void switchdb_put_underlay(struct switchdb *,
                            const struct switchdb_underlay *);
 void switchdb_del_bridge(struct switchdb *, const char *bridge);
-void switchdb_put_endpoint(struct switchdb *, const struct endpoint *);
+/* vswitchd keeps a network device open though the link was deleted and made
+ * again under its name, and deleting and adding the port in one transaction,
+ * or in two before it looks, does not make it look again.  So a link that is
+ * made again is made when the row says 'let_go': with 'open' false the
+ * interface is one that cannot be opened. */
+void switchdb_put_endpoint(struct switchdb *, const struct endpoint *,
+                           bool open);
 void switchdb_put_tunnel(struct switchdb *, const struct tunnel *);
 /* The port 'name' to the host, whose other end is 'link'; it remembers
- * 'settings'. */
+ * 'settings'.  'open' as above. */
 void switchdb_put_external(struct switchdb *, const char *name,
-                           const char *link, const char *settings);
+                           const char *link, const char *settings, bool open);
 /* vswitchd lets go of the port later: at the configuration that switchdb_cfg()
  * tells once the transaction is done.  Until then its name must not be used
  * again: vswitchd would keep the old device open. */
 void switchdb_del_port(struct switchdb *, const char *name);
 int64_t switchdb_cfg(const struct switchdb *);
 int64_t switchdb_cfg_done(const struct switchdb *);
-
-/* vswitchd keeps a network device open though the link was deleted and made
- * again under its name, and deleting and adding the port in one transaction
- * does not make it look again.  Close makes the interface one that cannot be
- * opened, without losing what its row remembers; open, in a later
- * transaction, makes it ordinary again. */
-void switchdb_close_port(struct switchdb *, const char *name);
-void switchdb_open_port(struct switchdb *, const char *name);
 
 uint64_t switchdb_commit(struct switchdb *);
 

@@ -31,6 +31,8 @@ switchport_read(const struct ovsrec_interface *iface, const char *bridge,
                    && iface->ofport[0] < ofp_to_u16(OFPP_MAX)
                    ? u16_to_ofp(iface->ofport[0]) : 0),
         .error = nullable_xstrdup(iface->error),
+        .let_go = (!strcmp(iface->type, SWITCHPORT_TYPE_CLOSED)
+                   && iface->n_ofport && iface->ofport[0] < 0),
         .ifindex = iface->n_ifindex ? iface->ifindex[0] : 0,
         .reopening = !strcmp(iface->type, SWITCHPORT_TYPE_CLOSED),
         .bfd = read_bfd(iface),

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -118,6 +119,7 @@ class Walk:
         self.spares = set()         # Networks that nobody is on.
         self.taken = 0
         self.done = []              # The steps, for a failure's message.
+        self.no_wait = []           # For ovs-vsctl.
 
     # Steps.  Each returns what it did, or None if there was nothing to do.
 
@@ -128,7 +130,10 @@ class Walk:
              "delete_link": 3, "delete_inner_link": 2, "link_down": 2,
              "delete_flows": 2, "delete_groups": 1, "change_ids": 2,
              "delete_room": 3, "bad_peers": 2, "flush_rules": 1,
-             "kill_switch": 0.4, "kill_database": 0.4}
+             "kill_switch": 0.4, "kill_database": 0.4, "several": 5}
+    # What can be done though vswitchd or weftd stands still.
+    TOGETHER = ("delete_port", "delete_tunnel", "delete_link",
+                "delete_inner_link", "link_down", "change_ids", "flush_rules")
     # Of an endpoint's row.
     RECORD = {"weft-ip", "weft-mac", "weft-network", "weft-endpoint",
               "weft-bridge"}
@@ -296,8 +301,8 @@ class Walk:
         if name is None or how == "nothing":
             name = None
         elif how == "port":
-            model.host.ovs_vsctl("--if-exists", "del-port",
-                                 model.endpoints[name]["port"])
+            self._vsctl(model, "--if-exists", "del-port",
+                        model.endpoints[name]["port"])
             model.forget(name)      # Its row was its only record.
         else:
             self._ip(model, "link", "del", model.endpoints[name]["port"])
@@ -308,15 +313,19 @@ class Walk:
         name = self._a(model)
         if name is None:
             return None
-        model.host.ovs_vsctl("--if-exists", "del-port",
-                             model.endpoints[name]["port"])
+        self._vsctl(model, "--if-exists", "del-port",
+                    model.endpoints[name]["port"])
         return name
 
     def delete_tunnel(self, model):
         port = "vx-" + self.rng.choice([h.name for h in self.lab.hosts
                                         if h is not model.host])
-        model.host.ovs_vsctl("--if-exists", "del-port", port)
+        self._vsctl(model, "--if-exists", "del-port", port)
         return port
+
+    def _vsctl(self, model, *args):
+        """The row may be gone for the moment."""
+        model.host.run(["ovs-vsctl", *self.no_wait, *args], check=False)
 
     def _ip(self, model, *args, netns=None):
         """It may be just being made again."""
@@ -361,9 +370,8 @@ class Walk:
         if name is None:
             return None
         key = self.rng.choice(sorted(self.RECORD))
-        model.host.run(["ovs-vsctl", "remove", "Interface",
-                        model.endpoints[name]["port"], "external_ids", key],
-                       check=False)
+        self._vsctl(model, "remove", "Interface",
+                    model.endpoints[name]["port"], "external_ids", key)
         return f"{name} {key}"
 
     def delete_room(self, model):
@@ -399,6 +407,23 @@ class Walk:
         model.host.start_ovsdb()
         return ""
 
+    def several(self, model):
+        """Faults at once: of those that come while a daemon stands still it
+        sees only what they made together."""
+        daemon = self.rng.choice(["ovs-vswitchd", "weftd"])
+        did = [daemon]
+        model.host.kill(daemon, signal.SIGSTOP)
+        self.no_wait = ["--no-wait"]
+        try:
+            for _ in range(self.rng.randrange(2, 5)):
+                name = self.rng.choice(self.TOGETHER)
+                did.append(f"{name} {getattr(self, name)(model)}")
+                time.sleep(self.rng.random() / 10)
+        finally:
+            self.no_wait = []
+            model.host.kill(daemon, signal.SIGCONT)
+        return ", ".join(did)
+
     # Comparisons.
 
     def compare(self):
@@ -414,8 +439,9 @@ class Walk:
         host = model.host
         same = ("name", "network", "ip", "mac", "netns", "ifname")
         rows = host.weft_json("endpoint", "list")
-        down = [row for row in rows if row["state"] != "up"]
-        assert not down, down
+        down = {row["name"]: row.get("reason") for row in rows
+                if row["state"] != "up"}
+        assert not down, f"down: {down}"
         found = {row["name"]: [row[k] for k in same] for row in rows}
         wanted = {name: [row[k] for k in same]
                   for name, row in model.endpoints.items()}

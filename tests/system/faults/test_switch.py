@@ -208,6 +208,7 @@ def test_a_tunnels_row_is_changed(world):
         "options:local_ip=192.168.50.99", "options:local_ip=nonsense",
         "options:dst_port=4799", "bfd:enable=false", "type=geneve",
         "external_ids:weft-peer=hostc", "external_ids:weft-peer=nobody",
+        "external_ids:weft-external=wh-br-weft",
         "external_ids:weft-bridge=br-other")]
     changes += [["clear", "options"],
                 ["remove", "external_ids", "weft-peer"],
@@ -219,6 +220,7 @@ def test_a_tunnels_row_is_changed(world):
 
 def test_an_endpoints_row_is_changed(world):
     changes = [["set", "type=internal"],
+               ["set", "external_ids:weft-external=wh-br-weft"],
                ["set", "external_ids:weft-endpoint=other"],
                ["set", "external_ids:weft-mac=0a:57:00:00:00:99"]]
     changes += [["remove", "external_ids", f"weft-{key}"]
