@@ -131,9 +131,10 @@ class Walk:
              "delete_flows": 2, "delete_groups": 1, "change_ids": 2,
              "delete_room": 3, "bad_peers": 2, "flush_rules": 1,
              "kill_switch": 0.4, "kill_database": 0.4, "several": 5}
-    # What can be done though vswitchd or weftd stands still.
-    TOGETHER = ("delete_port", "delete_tunnel", "delete_link",
-                "delete_inner_link", "link_down", "change_ids", "flush_rules")
+    # What can be done though a daemon stands still: any, or one whose
+    # database does not.
+    LINKS = ("delete_link", "delete_inner_link", "link_down", "flush_rules")
+    ROWS = ("delete_port", "delete_tunnel", "change_ids")
     # Of an endpoint's row.
     RECORD = {"weft-ip", "weft-mac", "weft-network", "weft-endpoint",
               "weft-bridge"}
@@ -409,19 +410,32 @@ class Walk:
 
     def several(self, model):
         """Faults at once: of those that come while a daemon stands still it
-        sees only what they made together."""
-        daemon = self.rng.choice(["ovs-vswitchd", "weftd"])
-        did = [daemon]
-        model.host.kill(daemon, signal.SIGSTOP)
+        sees only what they made together, or its successor does."""
+        host = model.host
+        daemon = self.rng.choice(["ovs-vswitchd", "weftd", "ovsdb-server"])
+        dies = self.rng.random() < 0.3
+        steps = self.LINKS
+        if daemon == "ovs-vswitchd" or daemon == "weftd" and not dies:
+            steps += self.ROWS
+        if daemon == "weftd":
+            self._wait_recorded(model)
+        did = [f"{daemon} {'dies' if dies else 'stands still'}"]
+        host.kill(daemon, signal.SIGSTOP)
         self.no_wait = ["--no-wait"]
         try:
             for _ in range(self.rng.randrange(2, 5)):
-                name = self.rng.choice(self.TOGETHER)
+                name = self.rng.choice(steps)
                 did.append(f"{name} {getattr(self, name)(model)}")
                 time.sleep(self.rng.random() / 10)
         finally:
             self.no_wait = []
-            model.host.kill(daemon, signal.SIGCONT)
+            if dies:
+                host.kill(daemon)
+            else:
+                host.kill(daemon, signal.SIGCONT)
+        if dies:
+            {"ovs-vswitchd": host.start_vswitchd, "weftd": host.start_weftd,
+             "ovsdb-server": host.start_ovsdb}[daemon]()
         return ", ".join(did)
 
     # Comparisons.

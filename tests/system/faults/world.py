@@ -580,7 +580,7 @@ def hear(sockets, wanted):
     """Key to what comes to its sockets within a second, or until all of
     'wanted' has come and it is silent."""
     heard = {key: set() for key in sockets}
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         ready, _, _ = select.select(sum(sockets.values(), []), [], [], 0.05)
         if not ready and heard == wanted:
