@@ -84,7 +84,8 @@ def test_a_name_is_used_again(world, how):
                 a.kill_weftd()
                 a.start_weftd()
             a.weft("detach", "again")
-            assert "eth0" not in a.ip("link", netns="again")
+            wait_for(lambda: "eth0" not in a.ip("link", netns="again"), SOON,
+                     "its link does not wait for the switch")
             if how == "killed between":
                 a.kill_weftd()
                 a.start_weftd()
