@@ -107,7 +107,8 @@ dns_answer_peer(const struct answer_context *ctx, const void *data,
 {
     struct frame frame;
 
-    if (!frame_parse(&frame, data, size)) {
+    if (!frame_parse(&frame, data, size)
+        || eth_addr_is_multicast(frame.eth_src)) {
         return false;
     }
 

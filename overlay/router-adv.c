@@ -60,7 +60,8 @@ neighbour_adv_answer(const struct answer_context *ctx, const void *frame,
 
     if (!parse(ctx, ND_NEIGHBOR_SOLICIT, NEIGHBOUR_SOLICIT_LEN, frame, size,
                &f)
-        || !ipv6_addr_is_set(&f.src)) {
+        || !(endpoint_has_ip(ctx->endpoint, &f.src)
+             || IN6_IS_ADDR_LINKLOCAL(&f.src))) {
         return false;
     }
     memcpy(&target, f.payload + TARGET, sizeof target);

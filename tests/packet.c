@@ -259,34 +259,33 @@ check_ip(const uint8_t *ip, bool v4, uint8_t tos, uint8_t hop_limit, size_t n)
     }
 }
 
-/* From nobody's address but the gateway's, to web1's or to all. */
+/* From nobody's address but the gateway's, to who asked or to all. */
 static void
-check_addresses(const uint8_t *eth, const struct packet_reply *r)
+check_addresses(const uint8_t *eth, const struct packet_reply *r,
+                const struct endpoint *asker)
 {
     static const struct eth_addr gateway = GATEWAY_MAC;
     static const struct in6_addr broadcast = {
         .s6_addr = { [10] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }
     };
-    struct packet_fixture f;
-
-    packet_fixture_init(&f);
     ovs_assert(!memcmp(&eth[6], &gateway, 6));
-    ovs_assert(!endpoint_has_ip(&f.endpoint, &r->src));
+    ovs_assert(!endpoint_has_ip(asker, &r->src));
     if (eth[0] & 1) {
         ovs_assert(ipv6_addr_equals(&r->dst, &broadcast)
                    || IN6_IS_ADDR_MC_LINKLOCAL(&r->dst));
     } else {
-        ovs_assert(!memcmp(eth, &f.endpoint.mac, 6));
-        ovs_assert(endpoint_has_ip(&f.endpoint, &r->dst)
+        ovs_assert(!memcmp(eth, &asker->mac, 6));
+        ovs_assert(endpoint_has_ip(asker, &r->dst)
                    || IN6_IS_ADDR_LINKLOCAL(&r->dst));
     }
 }
 
 struct packet_reply
-packet_check(const struct dp_packet *reply)
+packet_check(const struct dp_packet *reply, const struct endpoint *asker)
 {
     const uint8_t *eth = dp_packet_data(reply), *ip = &eth[14];
     size_t size = dp_packet_size(reply);
+    struct packet_fixture f;
 
     ovs_assert(eth && size >= 14 + 20 + 8 && size <= 14 + 1450);
 
@@ -304,7 +303,11 @@ packet_check(const struct dp_packet *reply)
     ovs_assert(v4 || (get16(&eth[12]) == 0x86dd && size >= 14 + 40 + 8));
     memcpy(&r.src.s6_addr[16 - n_addr], addrs, n_addr);
     memcpy(&r.dst.s6_addr[16 - n_addr], addrs + n_addr, n_addr);
-    check_addresses(eth, &r);
+    if (!asker) {
+        packet_fixture_init(&f);
+        asker = &f.endpoint;
+    }
+    check_addresses(eth, &r, asker);
 
     /* Errors are internetwork control; neighbor discovery is for one link. */
     bool icmp = r.proto == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);

@@ -61,8 +61,10 @@ struct packet_reply {
     size_t n;                       /* Bytes of it; at least 8. */
 };
 
-/* Aborts unless 'reply' is a frame from the gateway to web1 or to all, with
- * the header fields, lengths and checksums that it should have. */
-struct packet_reply packet_check(const struct dp_packet *reply);
+/* Aborts unless 'reply' is a frame from the gateway to 'asker' (NULL: web1) or
+ * to all, with the header fields, lengths and checksums that it should
+ * have. */
+struct packet_reply packet_check(const struct dp_packet *reply,
+                                 const struct endpoint *asker);
 
 #endif /* tests/packet.h */

@@ -21,7 +21,9 @@ run(enum answer_why why, const struct packet_fixture *f, const uint8_t *data,
 
     dp_packet_init(&reply, 0);
     if (answer_compose(why, &f->ctx, frame, size, &reply)) {
-        const struct answered a = { why, f, frame, packet_check(&reply) };
+        const struct answered a = {
+            why, f, frame, packet_check(&reply, &f->endpoint)
+        };
 
         check(&a);
     } else {

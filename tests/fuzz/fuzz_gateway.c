@@ -15,6 +15,7 @@
 #include <string.h>
 #include "openvswitch/util.h"
 #include "overlay/address.h"
+#include "overlay/frame.h"
 #include "tests/packet.h"
 #include "util.h"
 
@@ -134,6 +135,23 @@ ask(enum answer_why why, const struct answer_context *ctx, const void *data,
     return answered;
 }
 
+/* Who the reply is for: a peer's switch has seen to it that whoever asks by it
+ * is who it says. */
+static struct endpoint
+asker_of(enum answer_why why, const struct answer_context *ctx,
+         const void *data, size_t size)
+{
+    struct endpoint asker = *ctx->endpoint;
+    struct frame frame;
+
+    if (why == WHY_DNS_PEER && frame_parse(&frame, data, size)) {
+        asker.mac = frame.eth_src;
+        asker.ips[0].addr = frame.src;
+        asker.n_ips = 1;
+    }
+    return asker;
+}
+
 static void
 check_frame(enum answer_why why, const struct answer_context *ctx,
             const void *frame, size_t size)
@@ -146,7 +164,8 @@ check_frame(enum answer_why why, const struct answer_context *ctx,
     if (ask(why, ctx, frame, size, &reply)) {
         size_t n = dp_packet_size(&reply);
 
-        packet_check(&reply);
+        struct endpoint asker = asker_of(why, ctx, frame, size);
+        packet_check(&reply, &asker);
         ovs_assert(n - 14 <= ctx->mtu);
         ovs_assert(ask(why, ctx, frame, size, &again));
 

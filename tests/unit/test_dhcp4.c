@@ -87,7 +87,7 @@ answer(const struct answer_context *ctx, const uint8_t *frame, size_t size)
         assert_int_equal(dp_packet_size(&reply), 0);
         ds_put_cstr(&ds, "silence");
     } else {
-        struct packet_reply r = packet_check(&reply);
+        struct packet_reply r = packet_check(&reply, NULL);
         const uint8_t *p = r.l4, *ip = p - 20;
         static const uint8_t start[] = { 2, 1, 6, 0, 0x12, 0x34, 0x56, 0x78 };
         static const uint8_t gateway[] = { 10, 1, 0, 1 };
@@ -360,7 +360,7 @@ test_max_size(void **state OVS_UNUSED)
         size = message_compose(&m, frame);
         dp_packet_init(&reply, 0);
         assert_true(dhcp4_answer(&f.ctx, frame, size, &reply));
-        (void) packet_check(&reply);    /* It aborts. */
+        (void) packet_check(&reply, NULL);    /* It aborts. */
         assert_true(dp_packet_size(&reply) <= cases[i].n);
         assert_true(dp_packet_size(&reply) >= 14 + 560);
         dp_packet_uninit(&reply);

@@ -76,7 +76,7 @@ expect(const struct answer_context *ctx, const char *message,
     if (expected) {
         struct in6_addr src = packet_addr(GATEWAY);
         struct in6_addr dst = packet_addr(LINK_LOCAL);
-        struct packet_reply r = packet_check(&reply);
+        struct packet_reply r = packet_check(&reply, NULL);
         const uint8_t *p = r.l4;
         size_t n = r.n;
         size_t n_want = packet_hex(expected, want);

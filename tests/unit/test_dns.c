@@ -125,7 +125,7 @@ answer(const struct answer_context *ctx, const uint8_t *data, size_t size)
     } else {
         bool v4 = data[12] == 0x08;
         const uint8_t *udp = data + (v4 ? UDP_AT4 : UDP_AT6);
-        struct packet_reply r = packet_check(&reply);
+        struct packet_reply r = packet_check(&reply, NULL);
 
         assert_int_equal(r.proto, 17);
         assert_true(endpoint_has_ip(ctx->endpoint, &r.dst));

@@ -41,7 +41,7 @@ answer(enum answer_why why, const struct answer_context *ctx,
         assert_int_equal(dp_packet_size(&reply), 0);
         ds_put_char(&ds, '-');
     } else {
-        struct packet_reply r = packet_check(&reply);
+        struct packet_reply r = packet_check(&reply, NULL);
         const uint8_t *p = r.l4;
 
         assert_true(endpoint_has_ip(ctx->endpoint, &r.dst));

@@ -37,7 +37,7 @@ expect(struct dp_packet *reply, const char *dst, const char *hex)
     uint8_t expected[1500];
     size_t n_expected = packet_hex(hex, expected);
     struct in6_addr addr = packet_addr(dst), gateway = packet_addr(GATEWAY);
-    struct packet_reply r = packet_check(reply);
+    struct packet_reply r = packet_check(reply, NULL);
 
     assert_memory_equal(dp_packet_data(reply),
                         ipv6_addr_is_multicast(&addr) ? &all : &mac, 6);
@@ -113,7 +113,7 @@ test_maxima(void **state OVS_UNUSED)
     f.network.n_dns = DNS_MAX;
     dp_packet_init(&packet, 0);
     assert_true(router_adv_compose(&f.network, MTU_MIN, &packet));
-    assert_int_equal(packet_check(&packet).n,
+    assert_int_equal(packet_check(&packet, NULL).n,
                      16 + 8 + 8 + 16 * 32 + 8 + 8 * 16 + 16);
     assert_true(dp_packet_size(&packet) <= 14 + MTU_MIN);
     dp_packet_uninit(&packet);
@@ -235,11 +235,12 @@ test_neighbour(void **state OVS_UNUSED)
           TARGET_LL },
         { "fe80::1234", "87 00 0000 00000000 "TARGET1, TARGET1 },
 
-        /* Another's address; of nobody, of all; type, code, hop limit,
+        /* Another's address; of nobody, from another's, of all; type, code, hop limit,
          * lengths. */
         { CLIENT, "87 00 0000 00000000 fd000001000000000000000000000009",
           NULL },
         { "::", "87 00 0000 00000000 "TARGET1, NULL },
+        { "fd00:1::6", "87 00 0000 00000000 "TARGET1, NULL },
         { "ff02::1", "87 00 0000 00000000 "TARGET1, NULL },
         { CLIENT, "88 00 0000 00000000 "TARGET1, NULL },
         { CLIENT, "87 01 0000 00000000 "TARGET1, NULL },
@@ -272,7 +273,7 @@ test_neighbour(void **state OVS_UNUSED)
                                   cases[i].target);
             size_t n = packet_hex(hex, expected);
             struct in6_addr src = packet_addr(cases[i].src);
-            struct packet_reply r = packet_check(&reply);
+            struct packet_reply r = packet_check(&reply, NULL);
 
             assert_memory_equal(dp_packet_data(&reply), &mac, 6);
             assert_memory_equal(&r.src, &expected[8], 16);
