@@ -235,8 +235,8 @@ test_neighbour(void **state OVS_UNUSED)
           TARGET_LL },
         { "fe80::1234", "87 00 0000 00000000 "TARGET1, TARGET1 },
 
-        /* Another's address; of nobody, from another's, of all; type, code, hop limit,
-         * lengths. */
+        /* Another's address; from nobody's, another's, all; type, code, hop
+         * limit, lengths. */
         { CLIENT, "87 00 0000 00000000 fd000001000000000000000000000009",
           NULL },
         { "::", "87 00 0000 00000000 "TARGET1, NULL },
